@@ -1,0 +1,72 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { CommonOptions, Context } from './context.ts';
+import { renderHtml } from './html.ts';
+import { machine } from './machine.ts';
+import { Progress } from './progress.ts';
+import type { Report } from './report.ts';
+import { renderTable } from './table.ts';
+import { findTarget, type Target } from './target.ts';
+
+/** Aborts on the first Ctrl-C; the second ends the process at once. */
+export function interruptible(progress: Progress): AbortSignal {
+  const controller = new AbortController();
+  process.on('SIGINT', () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    progress.say('stopping: the report follows (Ctrl-C again ends at once)');
+  });
+  return controller.signal;
+}
+
+export function newReport(scenario: string, options: Readonly<Record<string, unknown>>): Report {
+  const { password: _, ...shown } = options;
+  return {
+    schema: 'rookery-bench/1',
+    scenario,
+    startedAt: new Date().toISOString(),
+    finishedAt: '',
+    interrupted: false,
+    options: shown,
+    machine: machine(),
+    phases: [],
+    ratios: [],
+    notes: [],
+  };
+}
+
+/** Prints the table; writes JSON and HTML when asked. */
+export function publish(report: Report, out: string | undefined): void {
+  report.finishedAt = new Date().toISOString();
+  process.stdout.write(`\n${renderTable(report)}`);
+  if (out === undefined) return;
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(`${out}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(`${out}.html`, renderHtml([report]));
+  process.stdout.write(`\nwritten: ${out}.json, ${out}.html\n`);
+}
+
+/** Runs one scenario from start to report. What was measured is reported even when the scenario fails. */
+export async function runScenario<O>(
+  name: string,
+  options: CommonOptions & O,
+  work: (context: Context<O>) => Promise<void>,
+  withTarget = true,
+): Promise<void> {
+  const progress = new Progress();
+  const signal = interruptible(progress);
+  const report = newReport(name, { ...options });
+  const target: Target = withTarget ? await findTarget(options, progress) : { pid: undefined, stop: async () => {} };
+  try {
+    await work({ options, target, report, progress, signal });
+  } catch (error) {
+    if (!signal.aborted) report.notes.push(`failed: ${error instanceof Error ? error.message : String(error)}`);
+    if (!signal.aborted && report.phases.length === 0) throw error;
+    process.exitCode = signal.aborted ? 130 : 1;
+  } finally {
+    progress.clear();
+    await target.stop();
+  }
+  report.interrupted = signal.aborted;
+  publish(report, options.out);
+}

@@ -1,0 +1,236 @@
+import type { Config, ConfigOverrides } from './src/config.ts';
+
+/**
+ * Every setting of a node: its default, its unit, and why it is so. Edit it here, or leave this file alone and set
+ * `ROOKERY_<SECTION>_<SETTING>` (`limits.stanzaBytesMax` is ROOKERY_LIMITS_STANZA_BYTES_MAX; lists are comma
+ * separated). Short names exist for the most used: ROOKERY_DATA_DIR, ROOKERY_HOST, ROOKERY_PORT, ROOKERY_DOMAIN,
+ * ROOKERY_TLS_CERT, ROOKERY_TLS_KEY, ROOKERY_REGISTRATION. Later ones win: this file, the profile, `--config` file,
+ * environment, command line. What is allowed is in src/config-schema.ts.
+ */
+const defaults: Config = {
+  /** `default`, or `bench`: lifts the limits listed at the end of this file, for load tests. Never durability. */
+  profile: 'default',
+
+  node: {
+    /** name of this node in its cluster, in logs and on disk; lower-case letters, digits, dashes */
+    id: 'node-1',
+    /** the domain part of every address served: alice@localhost */
+    domain: 'localhost',
+    /** folder, made when missing; one process uses it at a time. Relative to where the command is run */
+    dataDir: './data',
+    /** partitions of all entities; fixed when the folder is made, since it decides where everything lies */
+    shards: 1024,
+    /** milliseconds that a stop waits for streams to close and for the log to flush, before it goes on regardless */
+    drainMs: 10_000,
+  },
+
+  listen: {
+    /** address; loopback, so that a first try exposes nothing. 0.0.0.0 or :: for every interface */
+    host: '127.0.0.1',
+    /** TCP port of HTTP and WebSocket; 0 takes a free one. 5280 is what XMPP servers commonly use */
+    port: 5280,
+    /** where WebSocket upgrades are taken; /xmpp-websocket is the customary one, the first is the one announced */
+    paths: ['/xmpp-websocket', '/ws'],
+    /** PEM files; with both set the port speaks HTTPS and wss, and reloads them when they change */
+    tlsCertFile: '',
+    tlsKeyFile: '',
+    /** addresses or ranges whose X-Forwarded-For and -Proto are believed; nobody's by default, since anyone can send them */
+    trustedProxies: [],
+    /** web origins that may open a WebSocket, besides this server's own; `*` is fine as no cookie logs anyone in */
+    allowedOrigins: ['*'],
+    /** announced in host-meta when a proxy makes the real one invisible from here; empty: derived from the request */
+    publicWebSocketUrl: '',
+    /** serve the web client at / */
+    webClient: true,
+    /** connections the kernel holds until they are taken; a reconnect storm needs more than Node's 511 */
+    backlog: 4096,
+    /** milliseconds for a request's headers to arrive; slower ones are cut off */
+    headersTimeoutMs: 10_000,
+  },
+
+  limits: {
+    /** bytes of one stanza (one WebSocket frame); RFC 6120 13.12 asks for at least 10,000 */
+    stanzaBytesMax: 262_144,
+    /** elements within each other; real stanzas stay below 20 */
+    depthMax: 64,
+    /** attributes of one element */
+    attrsMax: 64,
+    /** elements in one stanza; keeps a small frame from becoming a large tree */
+    elementsMax: 10_000,
+    /** sockets; beyond it new ones are answered 503. Also bounded by the process's open files */
+    connectionsMax: 50_000,
+    /** sockets from one address; a large office behind one address needs hundreds */
+    connectionsPerAddressMax: 500,
+    /** new sockets a second from one address in the long run */
+    connectionsPerAddressPerSecond: 20,
+    /** new sockets at once from one address after a quiet time */
+    connectionsPerAddressBurst: 100,
+    /** sockets that have not logged in; keeps strangers from taking the places of users */
+    unauthenticatedMax: 5000,
+    /** the same, of one address */
+    unauthenticatedPerAddressMax: 100,
+    /** milliseconds from connecting to being logged in */
+    authTimeoutMs: 30_000,
+    /** milliseconds of silence after which a socket is pinged; below the 60 s at which proxies cut idle ones */
+    idlePingMs: 45_000,
+    /** milliseconds of silence after which it is given up and its stream waits for a resume */
+    idleTimeoutMs: 90_000,
+    /** bytes waiting for one slow reader; beyond it the socket is dropped and the stream waits for a resume */
+    outQueueBytesMax: 1_048_576,
+    /** stanzas kept for a stream until its client acknowledges them; beyond it the stream ends, and the archive has them */
+    unackedStanzasMax: 1000,
+    /** bytes of the same */
+    unackedBytesMax: 2_097_152,
+    /** seconds a stream without a socket can be resumed; long enough for a lift or a tunnel */
+    resumeSeconds: 300,
+    /** messages a second one user may send in the long run; beyond it `resource-constraint`, type wait */
+    sendsPerSecond: 50,
+    /** messages at once after a pause; a client that was offline sends its queue */
+    sendsBurst: 250,
+    /** events waiting for one actor; beyond it requests are answered `resource-constraint` */
+    mailboxMax: 10_000,
+    /** contacts of one user */
+    rosterItemsMax: 5000,
+    /** streams of one user, connected or resumable */
+    resourcesPerUserMax: 20,
+    /** addresses that one stream sent directed presence to and owes an unavailable (RFC 6121 4.6) */
+    directedPresenceMax: 1000,
+  },
+
+  login: {
+    /** PBKDF2 rounds of stored SCRAM keys; the client pays them at each login, the server at registration */
+    iterations: 10_000,
+    /** failed tries on one stream before it is closed (RFC 6120 6.4.5 suggests 2 to 5) */
+    attempts: 3,
+    /** tries of one address at one account before it has to wait; its devices may come back at once */
+    accountFailuresFree: 5,
+    /** failures of one address at any accounts before it has to wait; an office shares one address */
+    addressFailuresFree: 10,
+    /** milliseconds of the first wait, doubled for each further failure */
+    failureDelayMs: 500,
+    /** milliseconds of the longest wait */
+    failureDelayMsMax: 30_000,
+    /** milliseconds everyone waits per ten failures at an account: slows a guess from many addresses, locks nobody out */
+    accountDelayMs: 100,
+    /** milliseconds of the same at most */
+    accountDelayMsMax: 1000,
+    /** milliseconds; a try that would have to wait longer is refused instead, so that waits do not pile up */
+    waitMsMax: 10_000,
+    /** milliseconds without a failure after which failures are forgotten */
+    failuresForgetMs: 900_000,
+    /** accounts and addresses remembered; beyond it the one longest untouched is forgotten */
+    entriesMax: 50_000,
+    /** offer SASL ANONYMOUS: a throw-away account for anyone who connects */
+    anonymous: false,
+  },
+
+  registration: {
+    /** who may make an account in-band: `loopback` (this machine), `everyone`, or `closed` (only `rookery user add`) */
+    open: 'loopback',
+    /** new accounts an hour from one address */
+    perAddressPerHourMax: 20,
+  },
+
+  bind: {
+    /** a second stream asks for a resource in use: `replace` the old stream, `refuse` the new one, or `rename` it */
+    conflict: 'replace',
+  },
+
+  actors: {
+    /** milliseconds without an event after which an entity leaves memory; it comes back from disk in under 1 ms */
+    passivateAfterMs: 300_000,
+    /** milliseconds between looks for idle ones */
+    sweepMs: 5000,
+    /** entities in memory; beyond it the longest idle leave early */
+    loadedMax: 200_000,
+  },
+
+  storage: {
+    /** bytes of committed writes in memory that start a fold into RocksDB; more coalesces better, restarts read more */
+    foldBytes: 8_388_608,
+    /** milliseconds after which less than that is folded too; keeps restarts of a quiet node short */
+    foldIntervalMs: 2000,
+    /** milliseconds of encoding at a stretch while folding; the event loop gets its turn in between */
+    foldSliceMs: 2,
+    /** bytes of committed writes and appends in memory; beyond it appends are refused until a fold has caught up */
+    memoryBytesMax: 67_108_864,
+    /** neighbouring records of a stream stored as one value; a page of history costs one or two reads */
+    blockRecordsMax: 64,
+    /** bytes of the same */
+    blockBytesMax: 32_768,
+    /** bytes up to which the last block is rewritten to add to it; above it a new one is begun */
+    blockMergeBytesMax: 4096,
+    /** journal records kept for undelivered outboxes; beyond it those ops are carried over into fresh records */
+    journalRecordsMax: 16_384,
+    /** bytes that must stay free on the disk; below it nothing is accepted, so that folding can still finish */
+    freeBytesMin: 67_108_864,
+    /** milliseconds between looks at the free space, and between tries to reopen after a write error */
+    freeCheckMs: 1000,
+    /** bytes of RocksDB's block cache */
+    cacheBytes: 67_108_864,
+    /** bytes of RocksDB's memtables; journal records that die in them never reach a table file */
+    memtableBytes: 67_108_864,
+    /** RocksDB's background threads for flush and compaction */
+    parallelism: 2,
+  },
+
+  archive: {
+    /** messages in a page when the client does not say */
+    pageDefault: 50,
+    /** messages in a page at most, whatever it says */
+    pageMax: 250,
+  },
+
+  dedupe: {
+    /** hours that an origin-id is remembered, so that a client may send again after a long loss of network */
+    hours: 24,
+    /** ids of one sender in one chat that are kept however old */
+    perSenderMin: 64,
+    /** ids of one chat at most; beyond it the oldest go first */
+    entriesMax: 100_000,
+  },
+
+  log: {
+    /** trace, debug, info, warn, error, fatal, silent */
+    level: 'info',
+    /** json, pretty, or auto: pretty on a terminal, JSON elsewhere */
+    format: 'auto',
+  },
+
+  metrics: {
+    /** who may read /metrics: `loopback`, `everyone` or `off` */
+    access: 'loopback',
+    /** milliseconds between samples of the event loop's lag */
+    lagResolutionMs: 20,
+  },
+};
+
+/** the largest count that a setting may be */
+const UNLIMITED = 1_000_000_000;
+
+/** What a profile changes. A setting of the environment or the command line still wins. */
+export const profiles: Readonly<Record<Config['profile'], ConfigOverrides>> = {
+  default: {},
+  bench: {
+    limits: {
+      connectionsMax: UNLIMITED,
+      connectionsPerAddressMax: UNLIMITED,
+      connectionsPerAddressPerSecond: UNLIMITED,
+      connectionsPerAddressBurst: UNLIMITED,
+      unauthenticatedMax: UNLIMITED,
+      unauthenticatedPerAddressMax: UNLIMITED,
+      sendsPerSecond: UNLIMITED,
+      sendsBurst: UNLIMITED,
+    },
+    login: {
+      attempts: UNLIMITED,
+      accountFailuresFree: UNLIMITED,
+      addressFailuresFree: UNLIMITED,
+      accountDelayMs: 0,
+      accountDelayMsMax: 0,
+    },
+    registration: { perAddressPerHourMax: UNLIMITED },
+  },
+};
+
+export default defaults;

@@ -1,0 +1,265 @@
+import type { MessageRecord } from '../xmpp/message-record.ts';
+import { chatRow, directMembers, messageStream, sessionKey } from './keys.ts';
+import type { ChatItem, ChatMessage, LiveMessage, Send, SendOutcome, SessionMessage } from './messages.ts';
+import type { Turn } from './turn.ts';
+
+/**
+ * A chat: members, one dense sequence of messages, dedupe. Pure: `step` changes the state it is given and fills the
+ * turn; the shell (entity.ts) commits it and runs the effects.
+ *
+ * Invariants
+ * - `lastSeq` counts proposed messages, so the record of `lastSeq + 1` is always the next append of the stream.
+ * - Every message goes to every member that is `here`, so a member's inbox can tell a gap by chatSeq alone.
+ * - A direct chat comes into being with its first message, after the other side said that it exists.
+ */
+export interface ChatState {
+  readonly id: string;
+  members: Member[];
+  lastSeq: number;
+  lastTs: number;
+  readonly dedupe: Dedupe;
+  /** sends that wait for `exists` of a member; bounded by `waitingMax` */
+  waiting: Send[];
+  /** ms since the epoch when `exists?` was asked, 0 when no answer is owed */
+  askedAt: number;
+}
+
+export interface Member {
+  readonly jid: string;
+  /** chatSeq of the last message before this member was here: its first one is `since + 1` */
+  readonly since: number;
+  /** false once its account was removed; messages to it then end in service-unavailable */
+  readonly here: boolean;
+}
+
+/** The chat's row. */
+export interface ChatRow {
+  readonly v: 1;
+  readonly members: readonly Member[];
+}
+
+export type ChatEffect = { readonly t: 'toSession'; readonly to: string; readonly msg: SessionMessage };
+
+export interface ChatLimits {
+  /** how long a resend is recognised, ms (default 24 h) */
+  readonly dedupeMs: number;
+  /** … and at least this many messages of a sender (default 64) */
+  readonly dedupePerSenderMin: number;
+  /** bound of remembered ids per chat (default 100,000): beyond it the oldest are forgotten */
+  readonly dedupeMax: number;
+  /** sends that may wait for the answer whether the other side exists; more get `resource-constraint` */
+  readonly waitingMax: number;
+  /** how long the other side's session may take to say that it exists, ms; then `remote-server-timeout` */
+  readonly askTimeoutMs: number;
+}
+
+export function newChat(
+  id: string,
+  row: ChatRow | undefined,
+  lastSeq: number,
+  tail: readonly MessageRecord[],
+  limits: ChatLimits,
+): ChatState {
+  const dedupe = new Dedupe(limits);
+  for (const [i, record] of tail.entries()) {
+    const key = dedupeKey(bare(record.from), record.oid, record.id, record.inner);
+    if (key !== undefined) dedupe.add(key, bare(record.from), lastSeq - tail.length + 1 + i, record.ts);
+  }
+  return {
+    id,
+    members: row === undefined ? [] : [...row.members],
+    lastSeq,
+    lastTs: tail.at(-1)?.ts ?? 0,
+    dedupe,
+    waiting: [],
+    askedAt: 0,
+  };
+}
+
+export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatEffect>, limits: ChatLimits): void {
+  switch (message.t) {
+    case 'send':
+      return onSend(chat, message, turn, limits);
+    case 'exists':
+      return onExists(chat, message.member, message.exists, turn, limits);
+    case 'sweep':
+      return onSweep(chat, turn, limits);
+    case 'deliver':
+      if (message.item.t === 'memberGone') onMemberGone(chat, message.item.member, turn);
+      return;
+  }
+}
+
+function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
+  if (!directMembers(chat.id).includes(send.sender)) return refuse(send, 'forbidden', turn);
+  const gone = directMembers(chat.id).find((jid) => !isHere(chat, jid) && jid !== send.sender);
+  if (gone === undefined) return accept(chat, send, turn);
+  if (chat.waiting.length >= limits.waitingMax) return refuse(send, 'resource-constraint', turn);
+  chat.waiting.push(send);
+  if (chat.askedAt !== 0) return;
+  chat.askedAt = turn.now;
+  turn.immediate.push({ t: 'toSession', to: gone, msg: { t: 'exists?', chat: chat.id } });
+}
+
+function onExists(chat: ChatState, member: string, exists: boolean, turn: Turn<ChatEffect>, limits: ChatLimits): void {
+  chat.askedAt = 0;
+  const waiting = chat.waiting;
+  chat.waiting = [];
+  if (!exists) {
+    for (const send of waiting) refuse(send, 'service-unavailable', turn);
+    return;
+  }
+  if (waiting.length === 0) return;
+  join(chat, [member, ...waiting.map((send) => send.sender)], turn);
+  for (const send of waiting) onSend(chat, send, turn, limits);
+}
+
+function onSweep(chat: ChatState, turn: Turn<ChatEffect>, limits: ChatLimits): void {
+  if (chat.askedAt === 0 || turn.now - chat.askedAt < limits.askTimeoutMs) return;
+  chat.askedAt = 0;
+  for (const send of chat.waiting.splice(0)) refuse(send, 'remote-server-timeout', turn);
+}
+
+function onMemberGone(chat: ChatState, jid: string, turn: Turn<ChatEffect>): void {
+  if (!isHere(chat, jid)) return;
+  chat.members = chat.members.map((member) => (member.jid === jid ? { ...member, here: false } : member));
+  putRow(chat, turn);
+}
+
+function join(chat: ChatState, jids: readonly string[], turn: Turn<ChatEffect>): void {
+  const added = [...new Set(jids)].filter((jid) => !isHere(chat, jid));
+  if (added.length === 0) return;
+  const kept = chat.members.filter((member) => !added.includes(member.jid));
+  chat.members = [...kept, ...added.map((jid) => ({ jid, since: chat.lastSeq, here: true }))];
+  putRow(chat, turn);
+}
+
+function putRow(chat: ChatState, turn: Turn<ChatEffect>): void {
+  turn.rows.set(chatRow(chat.id), { v: 1, members: chat.members } satisfies ChatRow);
+}
+
+function isHere(chat: ChatState, jid: string): boolean {
+  for (const member of chat.members) if (member.jid === jid) return member.here;
+  return false;
+}
+
+function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
+  // A sender whose account was removed and made anew is a member again from here on.
+  if (!isHere(chat, send.sender)) join(chat, [send.sender], turn);
+  if (!send.store || send.type === 'headline' || send.type === 'error') return passOn(chat, send, turn);
+  const ts = Math.max(turn.now, chat.lastTs);
+  const key = dedupeKey(send.sender, send.oid, send.id, send.inner);
+  // A known one joins the first one's answer: the turn's order holds it back until the first is committed.
+  if (key !== undefined && chat.dedupe.has(key)) return answer(send, { ok: true }, turn);
+  const seq = chat.lastSeq + 1;
+  chat.lastSeq = seq;
+  chat.lastTs = ts;
+  if (key !== undefined) chat.dedupe.add(key, send.sender, seq, ts);
+  const record: MessageRecord = {
+    v: 1,
+    from: send.from,
+    to: send.to,
+    type: send.type,
+    id: send.id,
+    oid: send.oid,
+    ts,
+    lang: send.lang,
+    inner: send.inner,
+    ...(send.flags === undefined ? {} : { x: send.flags }),
+  };
+  turn.streams.push({ t: 'append', stream: messageStream(chat.id), seq, record });
+  for (const member of chat.members) {
+    if (!member.here) continue;
+    const item: ChatItem = { t: 'msg', chat: chat.id, seq, first: seq === member.since + 1 };
+    turn.outbox.push({ to: sessionKey(member.jid), body: item });
+    turn.live.push(record);
+  }
+  answer(send, { ok: true }, turn);
+}
+
+/** Not logged: to the members' live streams, behind what is already proposed here. */
+function passOn(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
+  const { from, to, type, id, lang, inner, flags } = send;
+  const message: LiveMessage = { from, to, type, id, lang, inner, flags };
+  for (const member of chat.members) {
+    if (member.here) turn.effects.push({ t: 'toSession', to: member.jid, msg: { t: 'live', chat: chat.id, message } });
+  }
+  answer(send, { ok: true }, turn);
+}
+
+function answer(send: Send, outcome: SendOutcome, turn: Turn<ChatEffect>): void {
+  if (send.token === 0) return;
+  turn.effects.push({ t: 'toSession', to: send.sender, msg: { t: 'answer', token: send.token, outcome } });
+  if (outcome.ok) {
+    const failed: SendOutcome = {
+      ok: false,
+      condition: 'resource-constraint',
+      text: 'The server cannot store messages right now',
+    };
+    turn.onFail.push({ t: 'toSession', to: send.sender, msg: { t: 'answer', token: send.token, outcome: failed } });
+  }
+}
+
+function refuse(send: Send, condition: Exclude<SendOutcome, { ok: true }>['condition'], turn: Turn<ChatEffect>): void {
+  // RFC 6121 8.5: an error is never answered with an error.
+  answer(send, send.type === 'error' ? { ok: true } : { ok: false, condition }, turn);
+}
+
+/** Ids of recent messages: what came within `dedupeMs`, and the last `dedupePerSenderMin` of each sender. */
+export class Dedupe {
+  readonly #limits: ChatLimits;
+  /** insertion order = chat order */
+  readonly #known = new Map<string, { readonly sender: string; readonly seq: number; readonly ts: number }>();
+  readonly #perSender = new Map<string, number>();
+
+  constructor(limits: ChatLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  has(key: string): boolean {
+    return this.#known.has(key);
+  }
+
+  add(key: string, sender: string, seq: number, ts: number): void {
+    this.#known.set(key, { sender, seq, ts });
+    this.#perSender.set(sender, (this.#perSender.get(sender) ?? 0) + 1);
+    for (const [oldKey, old] of this.#known) {
+      const mine = this.#perSender.get(old.sender) ?? 0;
+      const kept = ts - old.ts < this.#limits.dedupeMs || mine <= this.#limits.dedupePerSenderMin;
+      if (kept && this.#known.size <= this.#limits.dedupeMax) break;
+      this.#known.delete(oldKey);
+      this.#perSender.set(old.sender, mine - 1);
+    }
+  }
+}
+
+/**
+ * What makes two sends the same message (XEP-0359 3.2): the sender and its origin-id. A client without origin-ids that
+ * resends keeps id and content; ids under 8 characters are counters that start again with each login, so they say
+ * nothing (docs/decisions/0003-dedupe.md).
+ */
+export function dedupeKey(
+  sender: string,
+  oid: string | undefined,
+  id: string | undefined,
+  inner: string,
+): string | undefined {
+  if (oid !== undefined) return `${sender}\u0000${oid}`;
+  if (id !== undefined && id.length >= 8) return `${sender}\u0001${id}\u0001${inner.length}\u0001${fnv(inner)}`;
+  return undefined;
+}
+
+function fnv(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+function bare(jid: string): string {
+  const slash = jid.indexOf('/');
+  return slash === -1 ? jid : jid.slice(0, slash);
+}

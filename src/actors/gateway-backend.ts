@@ -1,0 +1,85 @@
+import type { Clock } from '../base/clock.ts';
+import { shortId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { randomBytes } from '../base/random.ts';
+import type { BindOutcome, GatewayBackend, ResumeOutcome } from '../transport/backend.ts';
+import type { Connection, Peer } from '../transport/connection.ts';
+import type { Pbkdf2 } from '../xmpp/credentials.ts';
+import { ROSTER_VERSIONING_FEATURE } from '../xmpp/rfc6121-roster.ts';
+import { PRE_APPROVAL_FEATURE } from '../xmpp/rfc6121-subscription.ts';
+import type { SaslContext } from '../xmpp/sasl-mechanism.ts';
+import { SM_FEATURE } from '../xmpp/xep0198-stream-management.ts';
+import { CSI_FEATURE } from '../xmpp/xep0352-csi.ts';
+import type { Accounts } from './accounts.ts';
+import type { SessionMessage } from './messages.ts';
+import type { Runtime } from './runtime.ts';
+
+/** The node as its gateway sees it: questions become messages to session actors. */
+export interface BackendOptions {
+  readonly domain: string;
+  readonly runtime: Runtime;
+  readonly accounts: Accounts;
+  readonly pbkdf2: Pbkdf2;
+  /** `<c/>` of the server (XEP-0115) */
+  readonly caps: string;
+  readonly sasl: Omit<SaslContext, 'domain' | 'secure'>;
+  readonly registration: 'loopback' | 'everyone' | 'closed';
+  readonly limit: GatewayBackend['limit'];
+  readonly askTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const BIND_FEATURE = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>`;
+const SESSION_FEATURE = `<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>`;
+
+export function createGatewayBackend(options: BackendOptions): GatewayBackend {
+  const { domain, runtime, accounts, clock, log } = options;
+
+  function ask<T>(user: string, question: (reply: (answer: T) => void) => SessionMessage): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = clock.setTimer(options.askTimeoutMs, () => reject(new Error('the session did not answer')));
+      const reply = (answer: T): void => {
+        clock.clear(timer);
+        resolve(answer);
+      };
+      runtime.toSession(user, question(reply));
+    });
+  }
+
+  const trusted = (peer: Peer): boolean => peer.secure || peer.loopback;
+
+  return {
+    domain,
+    featuresAfterLogin: [
+      BIND_FEATURE,
+      SESSION_FEATURE,
+      SM_FEATURE,
+      CSI_FEATURE,
+      ROSTER_VERSIONING_FEATURE,
+      PRE_APPROVAL_FEATURE,
+      options.caps,
+    ],
+    sasl: (peer) => ({ ...options.sasl, domain, secure: trusted(peer) }),
+    registrationOpen: (peer) =>
+      options.registration === 'everyone' || (options.registration === 'loopback' && peer.loopback),
+    limit: options.limit,
+    credentials: (user) => accounts.credentials(user),
+    derive: options.pbkdf2,
+    register: (user, password) => accounts.create(user, password, 'in-band'),
+    registerAnonymous: (user) => accounts.createAnonymous(user),
+    bind: (user, conn, resource) => ask<BindOutcome>(user, (reply) => ({ t: 'bind', conn, resource, reply })),
+    resume: (user, conn: Connection, smId, h) =>
+      ask<ResumeOutcome>(user, (reply) => ({ t: 'resume', conn, smId, h, reply })),
+    frame: (user, sid, frame) => runtime.toSession(user, { t: 'frame', sid, frame }),
+    gone: (user, sid, conn, clean) => runtime.toSession(user, { t: 'gone', sid, conn, clean }),
+    randomBytes,
+    newStreamId: () => shortId(),
+    now: clock.now,
+    later: (delayMs, run) => void clock.setTimer(delayMs, run),
+    onLogin(event) {
+      const { peer, t, ...rest } = event;
+      log[t === 'failure' ? 'info' : 'debug']({ ...rest, address: peer.address }, `login: ${t}`);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/**
+ * Names of entities, and of the rows and streams they keep. Bare JIDs have no '/', so a '/' after one ends it and no
+ * user's prefix is another's.
+ */
+
+/** Chat of two users: the sorted pair of their bare JIDs (one JID twice: notes to oneself). */
+export function directChatId(a: string, b: string): string {
+  return a < b ? `${a}/${b}` : `${b}/${a}`;
+}
+
+/** The bare JIDs of a direct chat, one when it is a chat with oneself. */
+export function directMembers(chatId: string): string[] {
+  const slash = chatId.indexOf('/');
+  const a = chatId.slice(0, slash);
+  const b = chatId.slice(slash + 1);
+  return a === b ? [a] : [a, b];
+}
+
+/** The other side of a direct chat, or oneself. */
+export function directPeer(chatId: string, user: string): string {
+  const members = directMembers(chatId);
+  return members.find((member) => member !== user) ?? user;
+}
+
+export const sessionKey = (bareJid: string): string => `session:${bareJid}`;
+export const chatKey = (chatId: string): string => `chat:${chatId}`;
+
+/** Prefix of all rows of a user. */
+export const userRows = (bareJid: string): string => `S/${bareJid}/`;
+/** Row of a chat: members and creation. */
+export const chatRow = (chatId: string): string => `C/${chatId}`;
+/** Stream of a chat's messages, seq = chatSeq. */
+export const messageStream = (chatId: string): string => `m/${chatId}`;
+/** Stream of a user's inbox, seq = inboxSeq. */
+export const inboxStream = (bareJid: string): string => `i/${bareJid}`;
+/** Stream that numbers a user's archived messages of one chat, so that one chat can be paged by itself. */
+export const indexStream = (bareJid: string, chatId: string): string => `x/${bareJid}/${chatId}`;
+/** Row that lists an account of the shard, for `rookery user list`; its value is when it was made, ms since the epoch. */
+export const accountIndexRow = (bareJid: string): string => `A/${bareJid}`;

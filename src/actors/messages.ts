@@ -1,0 +1,147 @@
+import type { Element } from 'ltx';
+import type { CloseReason } from '../base/close-reason.ts';
+import type { MessageFlags, MessageRecord } from '../xmpp/message-record.ts';
+import type { PeerMessage, StanzaCondition } from '../xmpp/module.ts';
+
+/** What entities (session and chat actors) say to each other. Kept plain, so that the bus can carry each kind. */
+
+/** Where an outbox item comes from; the receiver acks it after its own commit (I14). */
+export interface Source {
+  readonly shard: number;
+  readonly idx: number;
+  /** position of the item within its op, from 0, < POSTS_PER_OP_MAX */
+  readonly pos: number;
+}
+
+/** Upper bound of outbox items in one op; `idx × POSTS_PER_OP_MAX + pos` orders all posts of one source shard. */
+export const POSTS_PER_OP_MAX = 65_536;
+
+/** Outbox item of a chat to each member. The record itself is in the chat's stream; live deliveries carry it along. */
+export interface ChatItem {
+  readonly t: 'msg';
+  readonly chat: string;
+  readonly seq: number;
+  /** true when it is the first message this member gets from the chat, so that a gap can be told from a beginning */
+  readonly first: boolean;
+}
+
+/** Outbox item of a session: a PeerMessage that must not be lost (subscriptions), or the end of a membership. */
+export type PostItem =
+  | { readonly t: 'peer'; readonly msg: PeerMessage }
+  | { readonly t: 'memberGone'; readonly member: string };
+
+export type SendOutcome =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly condition: StanzaCondition; readonly text?: string };
+
+/** A message stanza on its way to its chat. */
+export interface Send {
+  readonly t: 'send';
+  readonly from: string;
+  readonly sender: string;
+  readonly to: string;
+  readonly type: MessageRecord['type'] | 'headline' | 'error';
+  readonly id: string | undefined;
+  readonly oid: string | undefined;
+  readonly lang: string | undefined;
+  readonly inner: string;
+  readonly flags: MessageFlags | undefined;
+  /** false: ordered with the chat's messages, but never logged (chat states, no-store, errors, headlines) */
+  readonly store: boolean;
+  /** the sender session's own number for the answer; 0 wants none */
+  readonly token: number;
+}
+
+export type ChatMessage =
+  | Send
+  | { readonly t: 'sweep'; readonly now: number }
+  | { readonly t: 'exists'; readonly member: string; readonly exists: boolean }
+  | { readonly t: 'deliver'; readonly source: Source; readonly item: PostItem };
+
+/** A message for live streams only, in order with the chat's logged ones. */
+export interface LiveMessage {
+  readonly from: string;
+  readonly to: string;
+  readonly type: Send['type'];
+  readonly id: string | undefined;
+  readonly lang: string | undefined;
+  readonly inner: string;
+  readonly flags: MessageFlags | undefined;
+}
+
+export type SessionMessage =
+  | { readonly t: 'peer'; readonly msg: PeerMessage }
+  | {
+      readonly t: 'deliver';
+      readonly source: Source;
+      readonly item: PostItem | ChatItem;
+      readonly record: MessageRecord | undefined;
+    }
+  | { readonly t: 'live'; readonly chat: string; readonly message: LiveMessage }
+  | { readonly t: 'exists?'; readonly chat: string }
+  | { readonly t: 'answer'; readonly token: number; readonly outcome: SendOutcome }
+  | GatewayMessage;
+
+/** A parsed frame of a bound stream. */
+export interface Frame {
+  readonly el: Element;
+  readonly inner: string;
+}
+
+/** What a gateway's connection says to the session of the user who logged in on it. */
+export type GatewayMessage =
+  | {
+      readonly t: 'bind';
+      readonly conn: ConnPort;
+      readonly resource: string | undefined;
+      readonly reply: (answer: BindAnswer) => void;
+    }
+  | {
+      readonly t: 'resume';
+      readonly conn: ConnPort;
+      readonly smId: string;
+      readonly h: number;
+      readonly reply: (answer: ResumeAnswer) => void;
+    }
+  | { readonly t: 'frame'; readonly sid: number; readonly frame: Frame }
+  /** the socket is gone; a clean close ends the stream, anything else detaches a resumable one */
+  | { readonly t: 'gone'; readonly sid: number; readonly conn: ConnPort; readonly clean: boolean }
+  | { readonly t: 'account'; readonly ask: AccountAsk; readonly reply: (answer: AccountAnswer) => void }
+  | { readonly t: 'sweep'; readonly now: number }
+  /** what the client must not lose could not be queued: the stream ends */
+  | { readonly t: 'overflow'; readonly sid: number }
+  /** something the shell waited for is there (a page, a derived key): goes on within a turn */
+  | { readonly t: 'run'; readonly run: () => void };
+
+export type BindAnswer =
+  | { readonly ok: true; readonly sid: number; readonly resource: string; readonly jid: string }
+  | { readonly ok: false; readonly condition: StanzaCondition };
+
+export type ResumeAnswer =
+  | { readonly ok: true; readonly sid: number; readonly jid: string }
+  | { readonly ok: false; readonly h: number | undefined };
+
+export type AccountAsk =
+  | { readonly t: 'lookup' }
+  | { readonly t: 'create'; readonly row: unknown }
+  | { readonly t: 'setCredentials'; readonly row: unknown }
+  | { readonly t: 'remove' };
+
+export type AccountAnswer =
+  | { readonly t: 'account'; readonly row: unknown }
+  | { readonly t: 'none' }
+  | { readonly t: 'done' }
+  | { readonly t: 'conflict' }
+  | { readonly t: 'failed'; readonly condition: StanzaCondition };
+
+/** A socket as the session sees it. Remote gateways will sit behind the same port. */
+export interface ConnPort {
+  /** Queues one frame; frames of one loop turn leave in one write. */
+  send(xml: string): void;
+  /** Bytes accepted but not yet taken by the kernel. */
+  readonly queuedBytes: number;
+  /** Ends the socket: stream error (if any), `<close/>`, WebSocket close. */
+  close(reason: CloseReason): void;
+}
+
+export type { CloseReason };

@@ -1,0 +1,135 @@
+import { abandon, commit, openShardLog, propose, type ShardLog } from '../cluster/shard-log.ts';
+import type { LogStore, Op, OutboxItem, Write } from '../storage/log-store.ts';
+
+/**
+ * Group commit: gathers the ops of all shards while the last tick is being synced, then writes them as one tick.
+ * `settle` is called in the order of `submit`, after the disk has the op (or with the error that kept it from there).
+ * A submission without writes and outbox is a barrier: it costs no disk and settles in order.
+ *
+ * Bound: `pendingMax` submissions gather; above it `submit` refuses at once, so that a stalled disk answers
+ * `resource-constraint` instead of filling memory.
+ */
+export interface Submission {
+  readonly shard: number;
+  readonly writes: readonly Write[];
+  readonly outbox: readonly OutboxItem[];
+  /** idx is 0 for a barrier */
+  settle(error: Error | undefined, idx: number): void;
+}
+
+export interface PipelineStats {
+  commits: number;
+  ops: number;
+  failures: number;
+  readonly pending: number;
+  /** observed per tick: ms from the first submission of the tick to its commit, and the ops in it */
+  onTick: ((latencyMs: number, ops: number) => void) | undefined;
+}
+
+export interface Pipeline {
+  submit(submission: Submission): void;
+  readonly stats: PipelineStats;
+  /** Resolves when everything submitted so far has settled. */
+  drained(): Promise<void>;
+}
+
+export class PipelineFullError extends Error {
+  override readonly name = 'PipelineFullError';
+}
+
+export function createPipeline(
+  store: LogStore,
+  options: { readonly pendingMax: number; readonly monotonicMs: () => number },
+): Pipeline {
+  const logs = new Map<number, ShardLog>();
+  let gathering: Submission[] = [];
+  let gatheredAt = 0;
+  let writing = 0;
+  let scheduled = false;
+  const idle: (() => void)[] = [];
+  const stats = { commits: 0, ops: 0, failures: 0, pending: 0, onTick: undefined } as PipelineStats & {
+    pending: number;
+  };
+
+  function logOf(shard: number): ShardLog {
+    let log = logs.get(shard);
+    if (log === undefined) {
+      log = openShardLog(shard, store.recovered.tails.get(shard));
+      logs.set(shard, log);
+    }
+    return log;
+  }
+
+  function submit(submission: Submission): void {
+    if (stats.pending >= options.pendingMax) {
+      submission.settle(new PipelineFullError(`more than ${options.pendingMax} turns wait for the log`), 0);
+      return;
+    }
+    stats.pending += 1;
+    if (gathering.length === 0) gatheredAt = options.monotonicMs();
+    gathering.push(submission);
+    schedule();
+  }
+
+  function schedule(): void {
+    if (scheduled || writing > 0) return;
+    scheduled = true;
+    setImmediate(tick);
+  }
+
+  function tick(): void {
+    scheduled = false;
+    const batch = gathering;
+    const since = gatheredAt;
+    gathering = [];
+    const ops: Op[] = [];
+    const idxs: number[] = [];
+    for (const { shard, writes, outbox } of batch) {
+      if (writes.length === 0 && outbox.length === 0) {
+        idxs.push(0);
+        continue;
+      }
+      const { epoch, idx } = propose(logOf(shard));
+      ops.push({ shard, epoch, idx, writes, outbox });
+      idxs.push(idx);
+    }
+    if (ops.length === 0) return settleAll(batch, idxs, undefined);
+    writing += 1;
+    store.append(ops).then(
+      () => {
+        writing -= 1;
+        for (const op of ops) commit(logOf(op.shard), op.idx);
+        stats.commits += 1;
+        stats.ops += ops.length;
+        stats.onTick?.(options.monotonicMs() - since, ops.length);
+        settleAll(batch, idxs, undefined);
+      },
+      (error: Error) => {
+        writing -= 1;
+        stats.failures += 1;
+        for (const op of ops) abandon(logOf(op.shard));
+        // What gathered meanwhile was decided on memory that is now dropped: it fails too, in order.
+        const followers = gathering;
+        gathering = [];
+        settleAll([...batch, ...followers], [...idxs, ...followers.map(() => 0)], error);
+      },
+    );
+  }
+
+  function settleAll(batch: readonly Submission[], idxs: readonly number[], error: Error | undefined): void {
+    stats.pending -= batch.length;
+    for (const [i, submission] of batch.entries()) submission.settle(error, idxs[i] ?? 0);
+    if (gathering.length > 0) schedule();
+    else if (writing === 0) for (const done of idle.splice(0)) done();
+  }
+
+  return {
+    submit,
+    stats,
+    drained: () =>
+      new Promise((resolve) => {
+        if (gathering.length === 0 && writing === 0) resolve();
+        else idle.push(resolve);
+      }),
+  };
+}

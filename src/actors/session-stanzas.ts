@@ -1,0 +1,188 @@
+import type { Element } from 'ltx';
+import { tryJid } from '../xmpp/jid.ts';
+import type { MessageFlags } from '../xmpp/message-record.ts';
+import type { StanzaCondition } from '../xmpp/module.ts';
+import { onClientPresence } from '../xmpp/rfc6121-presence.ts';
+import { messageType } from '../xmpp/rfc6121-routing.ts';
+import { stanza } from '../xmpp/stanza.ts';
+import { errorInner, errorReply } from '../xmpp/stanza-error.ts';
+import { failedXml, NS_SM } from '../xmpp/xep0198-stream-management.ts';
+import { carbonEligible } from '../xmpp/xep0280-carbons.ts';
+import { storeDecision } from '../xmpp/xep0334-hints.ts';
+import { parseCsi } from '../xmpp/xep0352-csi.ts';
+import { originId, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
+import { directChatId } from './keys.ts';
+import type { Frame, SendOutcome } from './messages.ts';
+import { startCatchUp } from './session-inbox.ts';
+import { onIq } from './session-iq.ts';
+import type { SessionState } from './session-state.ts';
+import { endStream, onAck, onEnable } from './session-streams.ts';
+import type { Stream } from './session-types.ts';
+
+/** What a client sends on a bound stream: XEP-0198 and XEP-0352 nonzas, and the three stanzas. */
+
+const NS_CLIENT = 'jabber:client';
+
+export function onFrame(session: SessionState, sid: number, { el, inner }: Frame): void {
+  const stream = session.bySid.get(sid);
+  if (stream === undefined) return;
+  stream.lastActive = session.now;
+  const ns = el.getNS();
+  if (ns === NS_SM) return onSmNonza(session, stream, el);
+  const csi = parseCsi(el);
+  if (csi !== undefined) return onCsi(session, stream, csi);
+  if (ns !== NS_CLIENT || !(el.name === 'message' || el.name === 'presence' || el.name === 'iq')) {
+    endStream(session, stream, { t: 'error', condition: 'unsupported-stanza-type' });
+    return;
+  }
+  if (!ownFrom(stream, session.user, el.attrs['from'])) {
+    endStream(session, stream, { t: 'error', condition: 'invalid-from' });
+    return;
+  }
+  if (stream.sm?.inbound.full === true) {
+    // The client sends faster than the disk takes it: it keeps what is not acked and resumes (XEP-0198).
+    session.turn.effects.push({ t: 'close', stream, reason: { t: 'detached', why: 'too many stanzas are unhandled' } });
+    return;
+  }
+  const n = stream.sm?.inbound.begin() ?? 0;
+  const later = onStanza(session, stream, el, inner, n);
+  if (n > 0 && !later) session.turn.effects.push({ t: 'handled', stream, n });
+}
+
+/** RFC 6120 8.1.2.1: nobody sends as someone else. */
+function ownFrom(stream: Stream, user: string, from: string | undefined): boolean {
+  if (from === undefined || from === stream.jid || from === user) return true;
+  const jid = tryJid(from);
+  return jid !== undefined && (jid.full === stream.jid || jid.full === user);
+}
+
+/** @returns true when the stanza is handled later, by an answer */
+function onStanza(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
+  switch (el.name) {
+    case 'message':
+      return onMessage(session, stream, el, inner, n);
+    case 'iq':
+      onIq(session, stream, el, inner);
+      return false;
+    default: {
+      const outcome = onClientPresence(session, stream, el, inner);
+      if ((outcome.t === 'initial' || outcome.t === 'update') && outcome.flush) startCatchUp(session, stream);
+      return false;
+    }
+  }
+}
+
+function onSmNonza(session: SessionState, stream: Stream, el: Element): void {
+  switch (el.name) {
+    case 'r':
+      if (stream.sm !== undefined)
+        session.turn.effects.push({ t: 'ackOwed', stream, n: stream.sm.inbound.h + stream.sm.inbound.open });
+      return;
+    case 'a': {
+      const h = Number(el.attrs['h']);
+      if (Number.isInteger(h) && h >= 0 && h <= 0xffffffff) return onAck(session, stream, h);
+      endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'h is no 32 bit number' });
+      return;
+    }
+    case 'enable':
+      return onEnable(session, stream, el.attrs['resume'] === 'true' || el.attrs['resume'] === '1');
+    case 'resume': {
+      session.turn.effects.push({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
+      return;
+    }
+    default:
+      endStream(session, stream, { t: 'error', condition: 'unsupported-stanza-type' });
+  }
+}
+
+function onCsi(session: SessionState, stream: Stream, state: 'active' | 'inactive'): void {
+  stream.inactive = state === 'inactive';
+  if (stream.inactive) return;
+  for (const xml of stream.held?.flush() ?? []) session.send(stream, xml);
+}
+
+function onMessage(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
+  const refuse = (condition: StanzaCondition, text?: string): false => {
+    sendError(session, stream, el, condition, text);
+    return false;
+  };
+  const { to: rawTo, id } = el.attrs;
+  const to = tryJid(rawTo ?? session.user);
+  if (to === undefined) return refuse('jid-malformed');
+  if (to.domain !== session.domain) return refuse('remote-server-not-found');
+  if (to.local === '') return refuse('service-unavailable');
+  const type = messageType(el.attrs['type']);
+  if (type === 'groupchat') return refuse('service-unavailable');
+  if (!takeToken(session, stream))
+    return refuse('resource-constraint', 'You send faster than this server allows: wait');
+  if (session.pendingSends.size >= session.parts.limits.inflightMax)
+    return refuse('resource-constraint', 'Too many messages wait for the disk');
+  const token = session.nextToken++;
+  session.pendingSends.set(token, { stream, n, to: to.full, id, type });
+  session.turn.immediate.push({
+    t: 'toChat',
+    chat: directChatId(session.user, to.bare),
+    msg: {
+      t: 'send',
+      from: stream.jid,
+      sender: session.user,
+      to: to.full,
+      type,
+      id,
+      oid: originId(el),
+      lang: el.attrs['xml:lang'],
+      inner: stripStanzaIds(el, inner, session.domain),
+      ...decide(el, type),
+      token,
+    },
+  });
+  return true;
+}
+
+function decide(
+  el: Element,
+  type: ReturnType<typeof messageType>,
+): { store: boolean; flags: MessageFlags | undefined } {
+  const { store, hidden, quiet } = storeDecision(el, type);
+  const nocopy = !carbonEligible(el, type);
+  if (!nocopy && !hidden && !quiet) return { store, flags: undefined };
+  return { store, flags: { ...(nocopy && { nocopy }), ...(hidden && { hidden }), ...(quiet && { quiet }) } };
+}
+
+/** Token bucket of `sendsPerSecond` with `sendsBurst`; 0 lifts the limit. */
+function takeToken(session: SessionState, stream: Stream): boolean {
+  const { sendsPerSecond, sendsBurst } = session.parts.limits;
+  if (sendsPerSecond === 0) return true;
+  const elapsed = Math.max(0, session.now - stream.tokensAt);
+  stream.tokens = Math.min(sendsBurst, stream.tokens + (elapsed * sendsPerSecond) / 1000);
+  stream.tokensAt = session.now;
+  if (stream.tokens < 1) return false;
+  stream.tokens -= 1;
+  return true;
+}
+
+/** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */
+export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome): void {
+  const pending = session.pendingSends.get(token);
+  if (pending === undefined) return;
+  session.pendingSends.delete(token);
+  const { stream, n, to, id, type } = pending;
+  if (stream.ended) return;
+  if (!outcome.ok && type !== 'error') {
+    const attrs = { type: 'error', from: to, to: stream.jid, id };
+    session.send(stream, stanza('message', attrs, errorInner(outcome.condition, { text: outcome.text })));
+  }
+  if (n > 0) session.turn.effects.push({ t: 'handled', stream, n });
+}
+
+/** Answers a stanza of this stream with an error; an error stanza is never answered (RFC 6120 8.3.1). */
+export function sendError(
+  session: SessionState,
+  stream: Stream,
+  el: Element,
+  condition: StanzaCondition,
+  text?: string,
+): void {
+  const xml = errorReply(el, condition, { text, to: stream.jid, from: el.attrs['to'] ?? session.user });
+  if (xml !== undefined) session.send(stream, xml);
+}

@@ -1,0 +1,258 @@
+import { ACCOUNT_KEY } from '../xmpp/account.ts';
+import type { InboxPointer } from '../xmpp/mam-view.ts';
+import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
+import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
+import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
+import { accountIndexRow, sessionKey, userRows } from './keys.ts';
+import {
+  type AccountAnswer,
+  type AccountAsk,
+  POSTS_PER_OP_MAX,
+  type PostItem,
+  type SessionMessage,
+  type Source,
+} from './messages.ts';
+import { removeAccount } from './session-account.ts';
+import { onLive, onMessageItem } from './session-inbox.ts';
+import { onPeerIq } from './session-iq.ts';
+import { onFrame, onSendAnswer } from './session-stanzas.ts';
+import { endStream, onBind, onGone, onResume, onSweep } from './session-streams.ts';
+import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
+import { DELETED, type Turn } from './turn.ts';
+
+/** A send whose chat has not answered yet. */
+export interface PendingSend {
+  readonly stream: Stream;
+  /** its number in the stream's inbound window, 0 without stream management */
+  readonly n: number;
+  readonly to: string;
+  readonly id: string | undefined;
+  readonly type: string;
+}
+
+/**
+ * A user: account, roster, inbox, presence and streams, as one pure state. `step` changes it and fills the turn; the
+ * shell (session.ts) commits and runs effects. It is the SessionPort of the protocol handlers.
+ *
+ * Invariants
+ * - `rows` is the committed state plus what the pending turns wrote; `reset` brings it back to the committed state.
+ * - an inbox record and the chat's cursor in 'c/<chat>' are written in one op (I13).
+ * - streams are volatile; nothing durable depends on them but 'seen'.
+ */
+export class SessionState implements SessionPort {
+  readonly user: string;
+  readonly parts: SessionParts;
+  /** rows of this user, keys relative to the user's prefix */
+  rows: Map<string, unknown>;
+  inboxSeq = 0;
+  lastPointer: InboxPointer | undefined;
+  readonly byResource = new Map<string, Stream>();
+  readonly bySid = new Map<number, Stream>();
+  readonly pendingSends = new Map<number, PendingSend>();
+  nextSid = 1;
+  nextToken = 1;
+  #turn: Turn<SessionEffect> | undefined;
+
+  constructor(user: string, parts: SessionParts, rows: Map<string, unknown>) {
+    this.user = user;
+    this.parts = parts;
+    this.rows = rows;
+    this.loadInbox();
+  }
+
+  /** Back to the committed state; streams stay. */
+  reset(rows: Map<string, unknown>): void {
+    this.rows = rows;
+    this.#turn = undefined;
+    this.loadInbox();
+  }
+
+  loadInbox(): void {
+    this.inboxSeq = this.parts.lastInbox(this.user);
+    this.lastPointer = this.inboxSeq === 0 ? undefined : this.parts.readInbox(this.user, this.inboxSeq);
+  }
+
+  get domain(): string {
+    return this.parts.domain;
+  }
+
+  get turn(): Turn<SessionEffect> {
+    if (this.#turn === undefined) throw new Error('a session was used outside a turn');
+    return this.#turn;
+  }
+
+  get now(): number {
+    return this.turn.now;
+  }
+
+  get exists(): boolean {
+    return this.rows.has(ACCOUNT_KEY);
+  }
+
+  step(message: SessionMessage, turn: Turn<SessionEffect>): void {
+    this.#turn = turn;
+    this.#handle(message);
+    this.#turn = undefined;
+  }
+
+  /** Runs `work` as part of a turn; for the shell, when something it waited for arrives. */
+  within(turn: Turn<SessionEffect>, work: () => void): void {
+    this.#turn = turn;
+    work();
+    this.#turn = undefined;
+  }
+
+  #handle(message: SessionMessage): void {
+    switch (message.t) {
+      case 'frame':
+        return onFrame(this, message.sid, message.frame);
+      case 'deliver':
+        return this.#onDeliver(message.source, message.item, message);
+      case 'answer':
+        return onSendAnswer(this, message.token, message.outcome);
+      case 'live':
+        return onLive(this, message.chat, message.message);
+      case 'peer':
+        return this.#onPeer(message.msg, 0);
+      case 'exists?': {
+        const exists = this.exists;
+        this.turn.effects.push({ t: 'toChat', chat: message.chat, msg: { t: 'exists', member: this.user, exists } });
+        return;
+      }
+      case 'bind':
+        return onBind(this, message);
+      case 'resume':
+        return onResume(this, message);
+      case 'gone':
+        return onGone(this, message.sid, message.conn, message.clean);
+      case 'account':
+        return this.#onAccount(message.ask, message.reply);
+      case 'sweep':
+        return onSweep(this);
+      case 'overflow': {
+        const stream = this.bySid.get(message.sid);
+        if (stream !== undefined) endStream(this, stream, { t: 'end' });
+        return;
+      }
+      case 'run':
+        return message.run();
+    }
+  }
+
+  #onDeliver(
+    source: Source,
+    item: PostItem | import('./messages.ts').ChatItem,
+    message: Extract<SessionMessage, { t: 'deliver' }>,
+  ): void {
+    if (item.t === 'msg') {
+      if (message.record !== undefined) onMessageItem(this, source, item, message.record);
+      return;
+    }
+    if (item.t === 'peer') this.#onPeer(item.msg, source.idx * POSTS_PER_OP_MAX + source.pos);
+    this.turn.effects.push({ t: 'ackDelivery', source });
+  }
+
+  #onPeer(msg: PeerMessage, idx: number): void {
+    if (msg.t === 'iq') return onPeerIq(this, msg);
+    if (!this.exists) {
+      for (const answer of onUnknownAccount(this.domain, msg)) this.post(bareOf(answer.to), answer);
+      return;
+    }
+    onPeer(this, msg, idx);
+  }
+
+  #onAccount(ask: AccountAsk, reply: (answer: AccountAnswer) => void): void {
+    const failed: AccountAnswer = { t: 'failed', condition: 'resource-constraint' };
+    this.turn.onFail.push({ t: 'reply', run: () => reply(failed) });
+    const answer = this.#doAccount(ask);
+    this.turn.effects.push({ t: 'reply', run: () => reply(answer) });
+  }
+
+  #doAccount(ask: AccountAsk): AccountAnswer {
+    const row = this.rows.get(ACCOUNT_KEY);
+    switch (ask.t) {
+      case 'lookup':
+        return row === undefined ? { t: 'none' } : { t: 'account', row };
+      case 'create':
+        if (row !== undefined) return { t: 'conflict' };
+        this.put(ACCOUNT_KEY, ask.row);
+        this.turn.rows.set(accountIndexRow(this.user), this.now);
+        return { t: 'done' };
+      case 'setCredentials':
+        if (row === undefined) return { t: 'none' };
+        this.put(ACCOUNT_KEY, ask.row);
+        return { t: 'done' };
+      case 'remove':
+        if (row === undefined) return { t: 'none' };
+        removeAccount(this);
+        return { t: 'done' };
+    }
+  }
+
+  // --- SessionPort ---------------------------------------------------------------------------------------------
+
+  get<T>(key: string): T | undefined {
+    return this.rows.get(key) as T | undefined;
+  }
+
+  entries<T>(prefix: string): [string, T][] {
+    const found: [string, T][] = [];
+    for (const [key, value] of this.rows) if (key.startsWith(prefix)) found.push([key, value as T]);
+    return found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  }
+
+  put(key: string, value: unknown): void {
+    this.rows.set(key, value);
+    this.turn.rows.set(userRows(this.user) + key, value);
+  }
+
+  del(key: string): void {
+    if (this.rows.delete(key)) this.turn.rows.set(userRows(this.user) + key, DELETED);
+  }
+
+  streams(): readonly Stream[] {
+    return [...this.byResource.values()];
+  }
+
+  stream(resource: string): Stream | undefined {
+    return this.byResource.get(resource);
+  }
+
+  send(stream: StreamPort, xml: string): void {
+    const one = stream as Stream;
+    const hold = one.inactive && xml.startsWith('<presence') ? holdKeyOf(xml) : undefined;
+    this.turn.effects.push({ t: 'stanza', stream: one, xml, seq: 0, ...(hold !== undefined && { hold }) });
+  }
+
+  tell(bareJid: string, msg: PeerMessage): void {
+    this.turn.effects.push({ t: 'toSession', to: bareJid, msg: { t: 'peer', msg } });
+  }
+
+  post(bareJid: string, msg: PeerMessage): void {
+    this.postItem(sessionKey(bareJid), { t: 'peer', msg });
+  }
+
+  /** @throws Error above POSTS_PER_OP_MAX items in one turn: the caller has to spread such work over turns */
+  postItem(to: string, body: PostItem): void {
+    if (this.turn.outbox.length >= POSTS_PER_OP_MAX) throw new Error('too many posts in one turn');
+    this.turn.outbox.push({ to, body });
+    this.turn.live.push(undefined);
+  }
+
+  newId(): string {
+    return this.parts.newId();
+  }
+}
+
+/** XEP-0352: under which key a presence may wait; reads the outer tag only. */
+function holdKeyOf(xml: string): string | undefined {
+  const open = xml.slice(0, xml.indexOf('>'));
+  const from = / from=(['"])(.*?)\1/.exec(open)?.[2];
+  const type = / type=(['"])(.*?)\1/.exec(open)?.[2];
+  return from === undefined ? undefined : presenceHoldKey(from, type, xml);
+}
+
+function bareOf(jid: string): string {
+  const slash = jid.indexOf('/');
+  return slash === -1 ? jid : jid.slice(0, slash);
+}

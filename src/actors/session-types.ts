@@ -1,0 +1,124 @@
+import type { ArchiveEntry } from '../xmpp/mam-view.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
+import type { AvailablePresence, IqRequest, SessionPort, StreamPort } from '../xmpp/module.ts';
+import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
+import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
+import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
+import type { ChatMessage, CloseReason, ConnPort, SessionMessage, Source } from './messages.ts';
+
+/** Everything a session's step may want done. Data, run by the shell after the turn's commit (session.ts). */
+export type SessionEffect =
+  /** counted by XEP-0198; `seq` is the inboxSeq it carries, 0 when none */
+  | {
+      readonly t: 'stanza';
+      readonly stream: Stream;
+      readonly xml: string;
+      readonly seq: number;
+      readonly hold?: string;
+    }
+  | { readonly t: 'nonza'; readonly stream: Stream; readonly xml: string }
+  /** inbound stanza `n` has had all its effects: `h` may move */
+  | { readonly t: 'handled'; readonly stream: Stream; readonly n: number }
+  /** answer `<a/>` once everything up to `n` is handled */
+  | { readonly t: 'ackOwed'; readonly stream: Stream; readonly n: number }
+  | { readonly t: 'toChat'; readonly chat: string; readonly msg: ChatMessage }
+  | { readonly t: 'toSession'; readonly to: string; readonly msg: SessionMessage }
+  | { readonly t: 'ackDelivery'; readonly source: Source }
+  | { readonly t: 'reply'; readonly run: () => void }
+  | { readonly t: 'close'; readonly stream: Stream; readonly reason: CloseReason }
+  | { readonly t: 'load'; readonly entries: readonly ArchiveEntry[]; readonly done: LoadDone }
+  /** the stream catches up with the inbox from after `stream.lag.next` */
+  | { readonly t: 'catchUp'; readonly stream: Stream }
+  | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string };
+
+export type LoadDone = Parameters<ArchivePort['load']>[2];
+
+/** A bound resource with its stream management. Volatile: dies with the session actor's memory. */
+export interface Stream extends StreamPort {
+  readonly sid: number;
+  /** undefined while detached */
+  conn: ConnPort | undefined;
+  /** ms since the epoch when the socket was lost, 0 while attached */
+  detachedAt: number;
+  ended: boolean;
+  sm: StreamManagement | undefined;
+  /** set while the stream does not get messages live but catches up from its inbox: the next inboxSeq it needs */
+  lag: { next: number; loading: boolean } | undefined;
+  /** XEP-0352: stanzas held back while inactive */
+  held: HeldStanzas | undefined;
+  /** token bucket of sends: tokens left, and when that was true (ms since the epoch) */
+  tokens: number;
+  tokensAt: number;
+}
+
+export interface StreamManagement {
+  readonly id: string;
+  readonly resumable: boolean;
+  readonly out: AckQueue;
+  readonly inbound: InboundWindow;
+  /** inbound stanza after which an `<a/>` is owed, 0 when none */
+  owed: number;
+  /** ms since the epoch of the last `<r/>` that is unanswered, 0 when none */
+  askedAt: number;
+  /** stanzas sent since the last `<r/>` */
+  sinceAsk: number;
+}
+
+export interface SessionLimits {
+  readonly resourcesMax: number;
+  /** stanzas kept for a client that has not acked them */
+  readonly unackedStanzasMax: number;
+  readonly unackedBytesMax: number;
+  /** bytes in a socket's queue above which its stream is detached */
+  readonly outQueueBytesMax: number;
+  /** inbound stanzas not yet handled, per stream */
+  readonly inflightMax: number;
+  readonly resumeMs: number;
+  /** stanzas after which an `<a/>` is asked for */
+  readonly ackEvery: number;
+  /** ms after which an `<a/>` is asked for when anything is unacked, and after which a silent client is detached */
+  readonly ackTimeoutMs: number;
+  readonly sendsPerSecond: number;
+  readonly sendsBurst: number;
+  /** messages fetched at once for a stream that catches up */
+  readonly catchUpPage: number;
+  /** most messages a client without stream management and archive gets from its inbox after being away */
+  readonly catchUpMax: number;
+  readonly heldMax: number;
+  readonly conflict: 'replace' | 'refuse' | 'rename';
+}
+
+/** What the session's step needs from outside; everything pure or a plain read. */
+export interface SessionParts {
+  readonly domain: string;
+  readonly limits: SessionLimits;
+  newId(): string;
+  /** answers an iq for this account or the server; false when nobody handles it */
+  dispatchIq(session: SessionPort, request: IqRequest, target: 'account' | 'server', foreign: boolean): boolean;
+  readonly registration: (request: IqRequest, session: SessionPort) => RegistrationOutcome;
+  lastInbox(user: string): number;
+  readInbox(user: string, seq: number): import('../xmpp/mam-view.ts').InboxPointer | undefined;
+}
+
+export type RegistrationOutcome =
+  | { readonly t: 'answered' }
+  | { readonly t: 'password'; readonly password: string }
+  | { readonly t: 'remove' };
+
+/** Row of a chat in a user's session: 'c/<chatId>'. */
+export interface UserChatRow {
+  readonly v: 1;
+  /** chatSeq of the last message in the inbox: the cursor of I13 */
+  readonly cur: number;
+  /** last seq of the index stream (archived messages of this chat) */
+  readonly n: number;
+  readonly unread: number;
+  /** chatSeq up to which this user has read */
+  readonly read: number;
+}
+
+/** Row 'seen': inboxSeq up to which some device has got everything. */
+export const SEEN_ROW = 'seen';
+export const chatRowKey = (chatId: string): string => `c/${chatId}`;
+
+export type { AvailablePresence, MessageRecord };

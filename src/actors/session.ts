@@ -1,0 +1,218 @@
+import type { LogStore } from '../storage/log-store.ts';
+import type { ArchiveEntry } from '../xmpp/mam-view.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
+import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
+import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
+import { createEntity, type Entity, type EntityRuntime } from './entity.ts';
+import { inboxStream, userRows } from './keys.ts';
+import type { ChatMessage, SessionMessage, Source } from './messages.ts';
+import { onCaughtUp } from './session-inbox.ts';
+import { SessionState } from './session-state.ts';
+import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
+import type { Turn } from './turn.ts';
+
+/** Shell of a session actor: loads its rows, runs its effects, owns what the streams have in flight. */
+export interface SessionShellParts extends SessionParts {
+  readonly store: LogStore;
+  /** most rows read at activation: roster, chats and settings of one user */
+  readonly rowsMax: number;
+  toChat(chatId: string, message: ChatMessage): void;
+  toSession(bareJid: string, message: SessionMessage): void;
+  ackDelivery(source: Source): void;
+  dispatch(shard: number, idx: number, turn: Turn<SessionEffect>): void;
+  /** messages of these entries, in their order; rejects when a chat cannot be reached */
+  fetch(entries: readonly ArchiveEntry[]): (MessageRecord | undefined)[] | Promise<(MessageRecord | undefined)[]>;
+  /** derives and stores a new password for this session's user; resolves with what to answer */
+  setPassword(user: string, password: string): Promise<'done' | 'busy'>;
+}
+
+export interface SessionEntity extends Entity<SessionMessage> {
+  /** streams bound, connected or resumable; a session with any is not passivated */
+  readonly streams: number;
+}
+
+export function spawnSession(
+  user: string,
+  shard: number,
+  parts: SessionShellParts,
+  runtime: EntityRuntime,
+): SessionEntity {
+  const load = (): Map<string, unknown> => {
+    const prefix = userRows(user);
+    return new Map(
+      parts.store.scan(shard, prefix, parts.rowsMax).map(([key, value]) => [key.slice(prefix.length), value]),
+    );
+  };
+  const session = new SessionState(user, parts, load());
+  const shell = new SessionShell(
+    session,
+    shard,
+    parts,
+    () => runtime.now(),
+    (message) => entity.tell(message),
+  );
+  const entity = createEntity<SessionMessage, SessionEffect>(
+    'session',
+    shard,
+    {
+      step: (message, turn) => session.step(message, turn),
+      run: (effect) => shell.run(effect),
+      dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
+      reset: () => session.reset(load()),
+    },
+    runtime,
+  );
+  return Object.defineProperty(entity, 'streams', { get: () => session.byResource.size }) as SessionEntity;
+}
+
+class SessionShell {
+  readonly #session: SessionState;
+  readonly #shard: number;
+  readonly #parts: SessionShellParts;
+  readonly #now: () => number;
+  readonly #tell: (message: SessionMessage) => void;
+
+  constructor(
+    session: SessionState,
+    shard: number,
+    parts: SessionShellParts,
+    now: () => number,
+    tell: (message: SessionMessage) => void,
+  ) {
+    this.#now = now;
+    this.#session = session;
+    this.#shard = shard;
+    this.#parts = parts;
+    this.#tell = tell;
+  }
+
+  run(effect: SessionEffect): void {
+    switch (effect.t) {
+      case 'stanza':
+        return this.#stanza(effect);
+      case 'nonza':
+        effect.stream.conn?.send(effect.xml);
+        return;
+      case 'handled':
+        return this.#handled(effect.stream, effect.n);
+      case 'ackOwed':
+        if (effect.stream.sm === undefined) return;
+        effect.stream.sm.owed = Math.max(effect.n, 1);
+        return this.#acknowledge(effect.stream);
+      case 'toChat':
+        return this.#parts.toChat(effect.chat, effect.msg);
+      case 'toSession':
+        return this.#parts.toSession(effect.to, effect.msg);
+      case 'ackDelivery':
+        return this.#parts.ackDelivery(effect.source);
+      case 'reply':
+        return effect.run();
+      case 'close':
+        return effect.stream.conn?.close(effect.reason);
+      case 'load':
+        return this.#load(effect.entries, effect.done);
+      case 'catchUp':
+        return this.#catchUp(effect.stream);
+      case 'setPassword':
+        return this.#setPassword(effect);
+    }
+  }
+
+  #stanza({ stream, xml, seq, hold }: Extract<SessionEffect, { t: 'stanza' }>): void {
+    if (stream.ended) return;
+    if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq);
+    stream.held ??= new HeldStanzas(this.#parts.limits.heldMax);
+    for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml))
+      this.#write(stream, one, one === xml ? seq : 0);
+  }
+
+  #write(stream: Stream, xml: string, seq: number): void {
+    const { sm, conn } = stream;
+    const { limits } = this.#parts;
+    if (sm !== undefined) {
+      if (sm.out.push(xml, seq) === 'full') return this.#overflow(stream, seq);
+      sm.sinceAsk += 1;
+    }
+    if (conn === undefined) return;
+    conn.send(xml);
+    if (sm !== undefined && sm.askedAt === 0 && sm.sinceAsk >= limits.ackEvery) {
+      sm.askedAt = this.#now();
+      sm.sinceAsk = 0;
+      conn.send(ACK_REQUEST);
+    }
+    if (conn.queuedBytes > limits.outQueueBytesMax) conn.close({ t: 'detached', why: 'the client reads too slowly' });
+  }
+
+  /**
+   * The client has not acked for long. A message is in the inbox: from here on the stream gets what it lacks from
+   * there, when it acks. Anything else cannot be had again, so the stream ends instead of losing it silently.
+   */
+  #overflow(stream: Stream, seq: number): void {
+    if (seq > 0) {
+      stream.lag ??= { next: seq, loading: false };
+      return;
+    }
+    if (stream.lag !== undefined) return;
+    const reason = {
+      t: 'error',
+      condition: 'resource-constraint',
+      text: 'Too many stanzas were not acknowledged',
+    } as const;
+    if (stream.conn !== undefined) stream.conn.close(reason);
+    this.#tell({ t: 'overflow', sid: stream.sid });
+  }
+
+  #handled(stream: Stream, n: number): void {
+    stream.sm?.inbound.done(n);
+    this.#acknowledge(stream);
+  }
+
+  /** `<a/>` leaves when everything before the `<r/>` has had its effects, so one request is one honest answer. */
+  #acknowledge(stream: Stream): void {
+    const { sm, conn } = stream;
+    if (sm === undefined || conn === undefined || sm.owed === 0) return;
+    if (sm.inbound.open > 0 && sm.inbound.h < sm.owed) return;
+    sm.owed = 0;
+    conn.send(ackXml(sm.inbound.h));
+  }
+
+  #load(entries: readonly ArchiveEntry[], done: Extract<SessionEffect, { t: 'load' }>['done']): void {
+    const arrived = (records: readonly (MessageRecord | undefined)[] | undefined): void =>
+      this.#tell({ t: 'run', run: () => done(this.#session, records) });
+    const found = this.#parts.fetch(entries);
+    if (Array.isArray(found)) arrived(found);
+    else found.then(arrived, () => arrived(undefined));
+  }
+
+  #catchUp(stream: Stream): void {
+    const { lag } = stream;
+    if (lag === undefined || lag.loading || stream.ended || stream.conn === undefined) return;
+    lag.loading = true;
+    const { store, limits } = this.#parts;
+    const stored = store.last(this.#shard, inboxStream(this.#session.user));
+    const upto = Math.min(stored, lag.next + limits.catchUpPage - 1);
+    const pointers = store.read(this.#shard, inboxStream(this.#session.user), {
+      from: lag.next,
+      to: upto,
+      limit: limits.catchUpPage,
+    });
+    const entries = pointers.map(({ seq, record }) => {
+      const { c, q, ts } = record as { c: string; q: number; ts: number };
+      return { seq, chat: c, chatSeq: q, ts };
+    });
+    this.#load(entries, (_session, records) => {
+      const page = entries.map(({ seq }, at) => ({ seq, record: records?.[at] }));
+      if (records !== undefined) onCaughtUp(this.#session, stream, page, Math.max(upto, lag.next - 1));
+      else lag.loading = false;
+    });
+  }
+
+  #setPassword({ request, password }: Extract<SessionEffect, { t: 'setPassword' }>): void {
+    const answer = (outcome: 'done' | 'busy'): void =>
+      this.#tell({
+        t: 'run',
+        run: () => (outcome === 'done' ? request.reply() : request.error('resource-constraint')),
+      });
+    this.#parts.setPassword(this.#session.user, password).then(answer, () => answer('busy'));
+  }
+}

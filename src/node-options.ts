@@ -1,0 +1,77 @@
+import type { ChatLimits } from './actors/chat-state.ts';
+import type { SessionLimits } from './actors/session-types.ts';
+import type { Config } from './config.ts';
+import type { StoreOptionsInput } from './storage/options.ts';
+import type { ListenerOptions } from './transport/listener.ts';
+import type { LoginLimitOptions } from './xmpp/login-limit-options.ts';
+import { FRAME_LIMITS, type FrameLimits } from './xmpp/xml.ts';
+
+/** The operator's settings as the parts want them: units and names change here and nowhere else. */
+
+const HOUR_MS = 3_600_000;
+
+export function storeOptionsOf(config: Config): StoreOptionsInput {
+  return { ...config.storage, folder: config.node.dataDir, shards: config.node.shards };
+}
+
+export function chatLimitsOf(config: Config): ChatLimits {
+  return {
+    dedupeMs: config.dedupe.hours * HOUR_MS,
+    dedupePerSenderMin: config.dedupe.perSenderMin,
+    dedupeMax: config.dedupe.entriesMax,
+    waitingMax: 1000,
+    askTimeoutMs: 5000,
+  };
+}
+
+export function sessionLimitsOf(config: Config): SessionLimits {
+  const { limits } = config;
+  return {
+    resourcesMax: limits.resourcesPerUserMax,
+    unackedStanzasMax: limits.unackedStanzasMax,
+    unackedBytesMax: limits.unackedBytesMax,
+    outQueueBytesMax: limits.outQueueBytesMax,
+    inflightMax: 1000,
+    resumeMs: limits.resumeSeconds * 1000,
+    ackEvery: 50,
+    ackTimeoutMs: limits.idleTimeoutMs,
+    sendsPerSecond: limits.sendsPerSecond,
+    sendsBurst: limits.sendsBurst,
+    catchUpPage: 100,
+    catchUpMax: 1000,
+    heldMax: 200,
+    conflict: config.bind.conflict,
+  };
+}
+
+export function frameLimitsOf(config: Config): FrameLimits {
+  const { depthMax, attrsMax, elementsMax } = config.limits;
+  return { ...FRAME_LIMITS, depthMax, attrsMax, elementsMax };
+}
+
+export function listenerOptionsOf(config: Config, frameLimits: FrameLimits): ListenerOptions {
+  const { stanzaBytesMax, authTimeoutMs, idlePingMs, idleTimeoutMs } = config.limits;
+  return { stanzaBytesMax, frameLimits, authTimeoutMs, idlePingMs, idleTimeoutMs, closeTimeoutMs: 2000, sweepMs: 1000 };
+}
+
+export function loginLimitsOf(config: Config): LoginLimitOptions {
+  const { limits, login } = config;
+  return {
+    connectionsMax: limits.connectionsMax,
+    connectionsPerAddressMax: limits.connectionsPerAddressMax,
+    unauthenticatedMax: limits.unauthenticatedMax,
+    unauthenticatedPerAddressMax: limits.unauthenticatedPerAddressMax,
+    connectionsPerAddressPerSecond: limits.connectionsPerAddressPerSecond,
+    connectionsPerAddressBurst: limits.connectionsPerAddressBurst,
+    registrationsPerAddressPerHour: config.registration.perAddressPerHourMax,
+    accountFailuresFree: login.accountFailuresFree,
+    addressFailuresFree: login.addressFailuresFree,
+    failureDelayMs: login.failureDelayMs,
+    failureDelayMsMax: login.failureDelayMsMax,
+    accountDelayMs: login.accountDelayMs,
+    accountDelayMsMax: login.accountDelayMsMax,
+    waitMsMax: login.waitMsMax,
+    failuresForgetMs: login.failuresForgetMs,
+    entriesMax: login.entriesMax,
+  };
+}

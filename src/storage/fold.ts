@@ -1,0 +1,144 @@
+import { BlockBuilder, blockCount, blockRecordBytes } from './blocks.ts';
+import { encodeRow, packValue } from './codec.ts';
+import type { FoldEntry } from './fold-slice.ts';
+import { blockKey, rowKey, seqMax } from './keys.ts';
+import { deleted, type Generation, type StreamPart } from './overlay.ts';
+
+/** The last block of a stream in the base. */
+export interface Tail {
+  /** seq of the block's first record, its key */
+  readonly first: number;
+  /** seq of the stream's last record */
+  readonly last: number;
+  readonly bytes: number;
+}
+
+/** What folding reads and remembers of the base. */
+export interface FoldBase {
+  /** undefined: the stream is empty */
+  tail(shard: number, stream: string): Tail | undefined;
+  block(shard: number, stream: string, first: number): Buffer | undefined;
+  /** The block that may hold `seq`, and all after it, in order. */
+  blocksFrom(shard: number, stream: string, seq: number): [first: number, block: Buffer][];
+  /** undefined: look it up again */
+  setTail(shard: number, stream: string, tail: Tail | undefined): void;
+}
+
+export interface BlockLimits {
+  readonly blockRecordsMax: number;
+  readonly blockBytesMax: number;
+  readonly blockMergeBytesMax: number;
+}
+
+/**
+ * The changes that bring a generation into the base: one put a row, one a block. Lazy, so that the caller can stop
+ * between any two and go on later. Running it again from the start, after a part of it was written, ends in the same
+ * base: that is what a restart in the middle of a fold does.
+ */
+export function* foldEntries(generation: Generation, base: FoldBase, limits: BlockLimits): Generator<FoldEntry> {
+  const builder = new BlockBuilder();
+  for (const [shard, { rows, streams }] of generation.shards) {
+    for (const [key, value] of rows) {
+      if (value === deleted) yield { t: 'del', key: rowKey(shard, key) };
+      else yield { t: 'put', key: rowKey(shard, key), value: encodeRow(value) };
+    }
+    for (const [stream, part] of streams) yield* foldStream(shard, stream, part, base, limits, builder);
+  }
+}
+
+function* foldStream(
+  shard: number,
+  stream: string,
+  part: StreamPart,
+  base: FoldBase,
+  limits: BlockLimits,
+  builder: BlockBuilder,
+): Generator<FoldEntry> {
+  if (part.dropped) {
+    base.setTail(shard, stream, undefined);
+    yield { t: 'clear', key: blockKey(shard, stream, 0), end: blockKey(shard, stream, seqMax) };
+  }
+  if (part.records.length === 0) return;
+  const tail = part.dropped ? undefined : base.tail(shard, stream);
+  if (tail !== undefined && part.first <= tail.last) {
+    base.setTail(shard, stream, undefined);
+    yield* replaceRecords(shard, stream, part, base, limits, builder);
+    return;
+  }
+  let first = part.first;
+  if (tail !== undefined && tail.last + 1 === part.first && tail.bytes <= limits.blockMergeBytesMax) {
+    const block = base.block(shard, stream, tail.first);
+    if (block !== undefined && blockCount(block) < limits.blockRecordsMax) {
+      for (let i = 0; i < blockCount(block); i += 1) builder.add(blockRecordBytes(block, i));
+      first = tail.first;
+    }
+  }
+  let written: Tail | undefined;
+  for (const block of blocksOf(first, packed(part), limits, builder)) {
+    written = { first: block.first, last: block.last, bytes: block.value.length };
+    yield { t: 'put', key: blockKey(shard, stream, block.first), value: block.value };
+  }
+  base.setTail(shard, stream, written);
+}
+
+/**
+ * Only after a restart: some of these seqs were folded before it. The blocks they are in are written anew, with what
+ * else was in them. New blocks first, then the deletions, so that no cut between two slices can lose a record.
+ */
+function* replaceRecords(
+  shard: number,
+  stream: string,
+  part: StreamPart,
+  base: FoldBase,
+  limits: BlockLimits,
+  builder: BlockBuilder,
+): Generator<FoldEntry> {
+  const last = part.first + part.records.length - 1;
+  const old = base.blocksFrom(shard, stream, part.first).filter(([first]) => first <= last);
+  const kept = (low: number, high: number): [number, Buffer][] =>
+    old
+      .flatMap(([first, block]) =>
+        Array.from({ length: blockCount(block) }, (_, i): [number, Buffer] => [first + i, blockRecordBytes(block, i)]),
+      )
+      .filter(([seq]) => seq >= low && seq <= high);
+  function* records(): Generator<[number, Buffer]> {
+    yield* kept(0, part.first - 1);
+    yield* packed(part);
+    yield* kept(last + 1, seqMax);
+  }
+  const written = new Set<number>();
+  for (const block of blocksOf(undefined, records(), limits, builder)) {
+    written.add(block.first);
+    yield { t: 'put', key: blockKey(shard, stream, block.first), value: block.value };
+  }
+  for (const [first] of old) if (!written.has(first)) yield { t: 'del', key: blockKey(shard, stream, first) };
+}
+
+/** Records of a part with their seq; the bytes are valid until the next one. */
+function* packed(part: StreamPart): Generator<[seq: number, bytes: Buffer]> {
+  for (let i = 0; i < part.records.length; i += 1) {
+    const record = part.records[i];
+    if (record !== undefined) yield [part.first + i, packValue(record)];
+  }
+}
+
+/** Cuts records into blocks: full, too large, or a seq missing in between. `first` is of what the builder holds. */
+function* blocksOf(
+  first: number | undefined,
+  records: Iterable<[seq: number, bytes: Buffer]>,
+  limits: BlockLimits,
+  builder: BlockBuilder,
+): Generator<{ first: number; last: number; value: Buffer }> {
+  let start = first ?? 0;
+  const finish = () => ({ first: start, last: start + builder.count - 1, value: builder.finish() });
+  for (const [seq, bytes] of records) {
+    const full =
+      builder.count >= limits.blockRecordsMax ||
+      builder.bytes + bytes.length > limits.blockBytesMax ||
+      seq !== start + builder.count;
+    if (full && builder.count > 0) yield finish();
+    if (builder.count === 0) start = seq;
+    builder.add(bytes);
+  }
+  if (builder.count > 0) yield finish();
+}

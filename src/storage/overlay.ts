@@ -1,0 +1,152 @@
+import type { Op, Value } from './log-store.ts';
+
+/** Marks a row that was deleted since the base was written. */
+export const deleted: unique symbol = Symbol('deleted');
+
+/** What a generation knows of one stream. Seq of `records[i]` is `first + i`; undefined is a hole. */
+export interface StreamPart {
+  /** true: what older generations and the base have of this stream is gone */
+  dropped: boolean;
+  first: number;
+  records: (Value | undefined)[];
+}
+
+export interface ShardPart {
+  readonly rows: Map<string, Value | typeof deleted>;
+  readonly streams: Map<string, StreamPart>;
+}
+
+/** Writes that were applied and not folded yet, as values. */
+export interface Generation {
+  readonly shards: Map<number, ShardPart>;
+  /** journal bytes of what was applied: an upper estimate of what the values take, coalesced or not */
+  bytes: number;
+  /** last journal record applied, 0 when none */
+  upTo: number;
+}
+
+/** Farthest a record may lie from its stream's other records in memory; beyond it, the caller's numbering is broken. */
+const gapMax = 1_000_000;
+
+/**
+ * The state that is not in the base yet: the generation being filled and, during a fold, the one being written. A read
+ * looks at the newest first. Pure: what to do when is the store's.
+ */
+export class Overlay {
+  active: Generation = newGeneration();
+  folding: Generation | undefined;
+
+  get bytes(): number {
+    return this.active.bytes + (this.folding?.bytes ?? 0);
+  }
+
+  /** Applies one op. Applying the ops of a journal again, in order, ends in the same state. */
+  apply(op: Op): void {
+    if (op.writes.length === 0) return;
+    let shard = this.active.shards.get(op.shard);
+    if (shard === undefined) {
+      shard = { rows: new Map(), streams: new Map() };
+      this.active.shards.set(op.shard, shard);
+    }
+    for (const write of op.writes) {
+      // A row without a value is no row: memory and disk must agree on it.
+      if (write.t === 'put') shard.rows.set(write.key, write.value === undefined ? deleted : write.value);
+      else if (write.t === 'del') shard.rows.set(write.key, deleted);
+      else if (write.t === 'append') applyAppend(shard.streams, write.stream, write.seq, write.record);
+      else shard.streams.set(write.stream, { dropped: true, first: 1, records: [] });
+    }
+  }
+
+  /** Makes the active generation the one to fold. Must not be called while one is being folded. */
+  rotate(): Generation {
+    if (this.folding !== undefined) throw new Error('a generation is already being folded');
+    this.folding = this.active;
+    this.active = newGeneration();
+    this.active.upTo = this.folding.upTo;
+    return this.folding;
+  }
+
+  /** The folding generation is in the base. */
+  retire(): void {
+    this.folding = undefined;
+  }
+
+  /** The row's value, `deleted`, or undefined when only the base can know. */
+  row(shard: number, key: string): Value | typeof deleted | undefined {
+    const value = this.active.shards.get(shard)?.rows.get(key);
+    return value !== undefined ? value : this.folding?.shards.get(shard)?.rows.get(key);
+  }
+
+  /** Rows with this prefix, unordered, deletions included. */
+  rows(shard: number, prefix: string): Map<string, Value | typeof deleted> {
+    const found = new Map<string, Value | typeof deleted>();
+    for (const generation of [this.folding, this.active]) {
+      for (const [key, value] of generation?.shards.get(shard)?.rows ?? []) {
+        if (key.startsWith(prefix)) found.set(key, value);
+      }
+    }
+    return found;
+  }
+
+  /** What the generations hold of a stream, newest first. When the last one is `dropped`, the base has nothing. */
+  stream(shard: number, stream: string): StreamPart[] {
+    const parts: StreamPart[] = [];
+    for (const generation of [this.active, this.folding]) {
+      const part = generation?.shards.get(shard)?.streams.get(stream);
+      if (part === undefined) continue;
+      parts.push(part);
+      if (part.dropped) break;
+    }
+    return parts;
+  }
+}
+
+function newGeneration(): Generation {
+  return { shards: new Map(), bytes: 0, upTo: 0 };
+}
+
+function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: number, record: Value): void {
+  const part = streams.get(stream);
+  if (part === undefined) {
+    streams.set(stream, { dropped: false, first: seq, records: [record] });
+    return;
+  }
+  const { records } = part;
+  if (records.length === 0) part.first = seq;
+  const at = seq - part.first;
+  if (at >= 0 && at <= records.length) {
+    records[at] = record;
+    return;
+  }
+  if (at > records.length + gapMax || at < -gapMax) {
+    throw new Error(`seq ${seq} of a stream whose records in memory start at ${part.first}: its numbering is broken`);
+  }
+  if (at > 0) {
+    while (records.length < at) records.push(undefined);
+    records.push(record);
+  } else {
+    part.records = [record, ...new Array<undefined>(-at - 1).fill(undefined), ...records];
+    part.first = seq;
+  }
+}
+
+/** Seqs the parts hold: `[low, high]`, or undefined when they hold none. */
+export function spanOf(parts: readonly StreamPart[]): { low: number; high: number } | undefined {
+  let low = Number.POSITIVE_INFINITY;
+  let high = 0;
+  for (const part of parts) {
+    if (part.records.length === 0) continue;
+    low = Math.min(low, part.first);
+    high = Math.max(high, part.first + part.records.length - 1);
+  }
+  return high === 0 ? undefined : { low, high };
+}
+
+/** The newest record of this seq, or undefined. */
+export function recordAt(parts: readonly StreamPart[], seq: number): Value | undefined {
+  for (const part of parts) {
+    const record = part.records[seq - part.first];
+    if (record !== undefined) return record;
+  }
+  return undefined;
+}

@@ -1,0 +1,156 @@
+import { RocksLevel } from '@nxtedition/rocksdb';
+
+/** Keys `gte`/`gt` to `lt`/`lte`; RocksDB compares bytes. */
+export interface RocksRange {
+  readonly gte?: Buffer;
+  readonly gt?: Buffer;
+  readonly lt?: Buffer;
+  readonly lte?: Buffer;
+}
+
+/** Puts and deletes that gather until `write`. One object for its lifetime: the binding keeps every batch it makes. */
+export interface RocksWriteBatch {
+  put(key: Buffer, value: Buffer): void;
+  del(key: Buffer): void;
+  readonly length: number;
+  /** Writes and empties the batch, on the calling thread. @throws the binding's error; the batch is empty then too */
+  write(sync: boolean): void;
+}
+
+/** The database as this store needs it: one column family, synchronous reads, explicit sync. */
+export interface Rocks {
+  /** passes the open database to another thread */
+  readonly handle: bigint;
+  get(key: Buffer): Buffer | undefined;
+  /** Pairs in key order, or from the end with `reverse`. */
+  query(range: RocksRange, limit: number, reverse?: boolean): [key: Buffer, value: Buffer][];
+  keys(range: RocksRange, limit: number): Buffer[];
+  batch(): RocksWriteBatch;
+  /** Deletes a range, unsynced, in the order of writes. */
+  clear(range: RocksRange): Promise<void>;
+  /** A numeric RocksDB property, 0 when it has none of that name. */
+  property(name: string): number;
+  close(): Promise<void>;
+}
+
+export interface RocksTuning {
+  readonly cacheBytes: number;
+  readonly memtableBytes: number;
+  readonly parallelism: number;
+}
+
+/**
+ * One column family, not one for the journal and one for the state: the binding can neither flush by hand nor limit
+ * the log's size, and a column family that gets few writes keeps every log file since its last flush. With one, the
+ * log is never longer than the memtables, and a restart never reads more than that.
+ *
+ * The log's recovery mode is RocksDB's default, point-in-time: replay stops at the first record that is torn or
+ * fails its checksum, and everything before it is kept. A record whose sync was answered cannot be behind such a place.
+ * WAL compression is off: it costs more CPU than the bytes are worth, and a torn compressed tail loses more.
+ */
+export async function openRocks(folder: string, tuning: RocksTuning): Promise<Rocks> {
+  const db = new RocksLevel(folder);
+  await db.open({
+    createIfMissing: true,
+    cacheSize: tuning.cacheBytes,
+    memtableMemoryBudget: tuning.memtableBytes,
+    compaction: 'level',
+    compression: true,
+    walCompression: false,
+    parallelism: tuning.parallelism,
+  });
+  return wrap(db, () => db.close());
+}
+
+/** The same open database in another thread. Closing it is only for the thread that opened it. */
+export async function attachRocks(handle: bigint): Promise<Rocks> {
+  const db = new RocksLevel(handle);
+  await db.open({ createIfMissing: false });
+  return wrap(db, async () => {});
+}
+
+function wrap(db: RocksLevel, close: () => Promise<void>): Rocks {
+  const query = (range: RocksRange, limit: number, reverse: boolean, values: boolean): (Buffer | undefined)[] =>
+    db.querySync({
+      ...range,
+      limit: Number.isFinite(limit) ? limit : -1,
+      reverse,
+      values,
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      fillCache: true,
+      asyncIO: false,
+    }).rows;
+  return {
+    get handle() {
+      return db.handle;
+    },
+    get: (key) => db._getManySync([key])[0] ?? undefined,
+    query: (range, limit, reverse = false) => {
+      const rows = query(range, limit, reverse, true);
+      const pairs: [Buffer, Buffer][] = [];
+      for (let i = 0; i + 1 < rows.length; i += 2) pairs.push([rows[i]!, rows[i + 1]!]);
+      return pairs;
+    },
+    keys: (range, limit) => query(range, limit, false, false).filter((key) => key !== undefined),
+    batch: () => wrapBatch(db),
+    clear: (range) =>
+      new Promise((resolve, reject) => db._clear({ ...range }, (error) => (error ? reject(error) : resolve()))),
+    property: (name) => Number(db.getProperty(name)) || 0,
+    close,
+  };
+}
+
+function wrapBatch(db: RocksLevel): RocksWriteBatch {
+  const batch = db.batch();
+  return {
+    put: (key, value) => batch._put(key, value),
+    del: (key) => batch._del(key),
+    get length() {
+      return batch.length;
+    },
+    write: (sync) => {
+      try {
+        batch._writeSync({ sync });
+      } finally {
+        batch._clear();
+      }
+    },
+  };
+}
+
+const figures: Readonly<Record<string, string>> = {
+  memtableBytes: 'rocksdb.cur-size-all-mem-tables',
+  tableBytes: 'rocksdb.total-sst-files-size',
+  level0Files: 'rocksdb.num-files-at-level0',
+  pendingCompactionBytes: 'rocksdb.estimate-pending-compaction-bytes',
+  blockCacheBytes: 'rocksdb.block-cache-usage',
+  tableReaderBytes: 'rocksdb.estimate-table-readers-mem',
+  backgroundErrors: 'rocksdb.background-errors',
+  writeStopped: 'rocksdb.is-write-stopped',
+};
+
+/** RocksDB's own figures for /metrics: bytes, files, counts, and 0 or 1. */
+export function engineFigures(rocks: Rocks): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).map(([figure, property]) => [figure, rocks.property(property)]));
+}
+
+/** What the binding's error says about a failed write or open. */
+export function faultOf(error: unknown): { kind: 'full' | 'locked' | 'denied' | 'other'; message: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = codeOf(error) ?? codeOf(cause);
+  const text = cause instanceof Error ? cause.message : message;
+  if (code === 'LEVEL_LOCKED') return { kind: 'locked', message: text };
+  if (code === 'ENOSPC' || /no space left|disk quota exceeded|max allowed space/i.test(text)) {
+    return { kind: 'full', message: text };
+  }
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || /permission denied|read-only/i.test(text)) {
+    return { kind: 'denied', message: text };
+  }
+  return { kind: 'other', message: text };
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,154 @@
+import { WebSocket } from 'ws';
+import type { CloseReason } from '../base/close-reason.ts';
+import { closeXml, FRAMING_NS, isClose, type StreamCondition, streamErrorXml } from '../xmpp/rfc7395-framing.ts';
+import { FrameError, type FrameLimits, type ParsedFrame, parseFrame } from '../xmpp/xml.ts';
+import type { Flusher } from './flusher.ts';
+
+/** Who is at the other end of a socket, as far as the gateway knows. */
+export interface Peer {
+  /** address for limits and logs, proxies resolved */
+  readonly address: string;
+  /** TLS, or a trusted proxy says so */
+  readonly secure: boolean;
+  /** the peer is on this machine */
+  readonly loopback: boolean;
+}
+
+/** What a connection does with frames changes from login to bound stream; each phase is one object. */
+export interface Phase {
+  frame(frame: ParsedFrame): void;
+  /** the socket is gone, or going: `clean` when the client closed its stream */
+  gone(clean: boolean): void;
+}
+
+export interface ConnectionOptions {
+  readonly stanzaBytesMax: number;
+  readonly frameLimits: FrameLimits;
+  readonly flusher: Flusher;
+  now(): number;
+}
+
+/**
+ * One client socket: framing, limits and closing (RFC 7395). It knows nothing of chat. It is the ConnPort of a session.
+ */
+export class Connection {
+  readonly peer: Peer;
+  phase: Phase | undefined;
+  /** bare JID once logged in, for logs */
+  user = '';
+  /** ms since the epoch */
+  lastHeard: number;
+  readonly since: number;
+  pinged = false;
+  /** an RFC 7395 open has been answered, so errors may be told as stream errors */
+  opened = false;
+  closing = false;
+  /** frames of this loop turn, written together by the flusher */
+  readonly pendingFrames: string[] = [];
+  readonly #ws: WebSocket;
+  readonly #options: ConnectionOptions;
+  readonly #onClosed: (connection: Connection) => void;
+
+  constructor(ws: WebSocket, peer: Peer, options: ConnectionOptions, onClosed: (connection: Connection) => void) {
+    this.#ws = ws;
+    this.peer = peer;
+    this.#options = options;
+    this.#onClosed = onClosed;
+    this.since = options.now();
+    this.lastHeard = this.since;
+    ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
+    ws.on('pong', () => this.heard());
+    ws.on('close', () => this.#closed());
+    // ws closes the socket itself (1007 bad UTF-8, 1009 too long, 1002 bad frame); `close` follows.
+    ws.on('error', () => this.heard());
+  }
+
+  heard(): void {
+    this.lastHeard = this.#options.now();
+    this.pinged = false;
+  }
+
+  get queuedBytes(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(xml: string): void {
+    if (this.closing) return;
+    this.pendingFrames.push(xml);
+    if (this.pendingFrames.length === 1) this.#options.flusher.add(this);
+  }
+
+  /** Writes what has gathered; called by the flusher. */
+  flush(): void {
+    const frames = this.pendingFrames;
+    if (this.#ws.readyState === WebSocket.OPEN) this.#options.flusher.write(this.#ws, frames);
+    frames.length = 0;
+  }
+
+  ping(): void {
+    this.pinged = true;
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
+  }
+
+  close(reason: CloseReason): void {
+    if (this.closing) return;
+    switch (reason.t) {
+      case 'detached':
+        this.closing = true;
+        this.#ws.terminate();
+        return;
+      case 'error':
+        if (!this.opened) this.send(`<open xmlns="${FRAMING_NS}" version="1.0"/>`);
+        this.send(streamErrorXml(reason.condition as StreamCondition, reason.text, reason.app));
+        break;
+      case 'end':
+        break;
+    }
+    this.send(closeXml());
+    this.flush();
+    this.closing = true;
+    this.#ws.close(reason.t === 'error' && reason.condition === 'system-shutdown' ? 1001 : 1000);
+  }
+
+  /** The peer had its time to answer the closing handshake. */
+  terminate(): void {
+    this.#ws.terminate();
+  }
+
+  fail(condition: StreamCondition, text?: string): void {
+    this.close({ t: 'error', condition, ...(text !== undefined && { text }) });
+  }
+
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    this.heard();
+    if (this.closing) return;
+    // RFC 7395 3.2: text frames only.
+    if (isBinary) return this.fail('bad-format', 'binary frames are not part of XMPP over WebSocket');
+    const { stanzaBytesMax, frameLimits } = this.#options;
+    if (data.length > stanzaBytesMax) return this.fail('policy-violation', `a stanza may have ${stanzaBytesMax} bytes`);
+    let frame: ParsedFrame;
+    try {
+      frame = parseFrame(data.toString(), frameLimits);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      return this.fail(error.condition, error.message);
+    }
+    if (isClose(frame.el)) {
+      this.#leave(true);
+      return this.close({ t: 'end' });
+    }
+    this.phase?.frame(frame);
+  }
+
+  #leave(clean: boolean): void {
+    const { phase } = this;
+    this.phase = undefined;
+    phase?.gone(clean);
+  }
+
+  #closed(): void {
+    this.closing = true;
+    this.#leave(false);
+    this.#onClosed(this);
+  }
+}

@@ -1,0 +1,117 @@
+import { buildIqTable, type IqTable } from './iq-table.ts';
+import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
+import type { XmppModule } from './module.ts';
+import { rosterModule } from './rfc6121-roster.ts';
+import { routingModule } from './rfc6121-routing.ts';
+import { subscriptionModule } from './rfc6121-subscription.ts';
+import { saslModule } from './sasl.ts';
+import { anonymousModule } from './sasl-anonymous.ts';
+import { plainModule } from './sasl-plain.ts';
+import { scramModule } from './scram.ts';
+import { elsewhere } from './spec-only.ts';
+import { lastActivityModule } from './xep0012-last-activity.ts';
+import { type DiscoCatalogue, type DiscoItem, discoModule } from './xep0030-disco.ts';
+import { rsmModule } from './xep0059-rsm.ts';
+import { registrationModule } from './xep0077-registration.ts';
+import { dateTimeModule } from './xep0082-datetime.ts';
+import { chatStatesModule } from './xep0085-chat-states.ts';
+import { type Software, versionModule } from './xep0092-version.ts';
+import { capsElement, capsModule, capsVer } from './xep0115-caps.ts';
+import { receiptsModule } from './xep0184-receipts.ts';
+import { streamManagementModule } from './xep0198-stream-management.ts';
+import { pingModule } from './xep0199-ping.ts';
+import { entityTimeModule } from './xep0202-entity-time.ts';
+import { delayModule } from './xep0203-delay.ts';
+import { carbonsModule } from './xep0280-carbons.ts';
+import { type ArchivePort, forwardModule, mamModule, mamPrefsModule } from './xep0313-mam.ts';
+import { markersModule } from './xep0333-markers.ts';
+import { hintsModule } from './xep0334-hints.ts';
+import { csiModule } from './xep0352-csi.ts';
+import { stanzaIdModule } from './xep0359-stanza-ids.ts';
+
+/** What the protocol needs to know of the node it runs on. */
+export interface ProtocolDeps {
+  readonly software: Software;
+  /** when the server started, ms since the epoch */
+  readonly startedAtMs: number;
+  readonly archive: ArchivePort;
+  readonly archiveLimits?: PageLimits;
+  /** services beside the server itself; none by default */
+  readonly serverItems?: readonly DiscoItem[];
+  /** modules that other parts bring along, such as rooms */
+  readonly more?: readonly XmppModule[];
+}
+
+/** Everything the sessions and gateways use of the protocol's extensions. Built once, at start. */
+export interface Protocol {
+  readonly modules: readonly XmppModule[];
+  readonly iqTable: IqTable;
+  readonly catalogue: DiscoCatalogue;
+  /** `<c/>` of the server, for the stream features */
+  readonly caps: string;
+}
+
+/** XEP-0115 `node` of the server's own capabilities. */
+const CAPS_NODE = 'urn:rookery:server';
+
+function featuresOf(modules: readonly XmppModule[], side: 'serverFeatures' | 'accountFeatures'): string[] {
+  return [...new Set(modules.flatMap((module) => module[side] ?? []))].sort();
+}
+
+/** @throws Error when two modules claim the same iq */
+export function buildProtocol(deps: ProtocolDeps): Protocol {
+  const modules: XmppModule[] = [
+    ...elsewhere,
+    saslModule,
+    scramModule,
+    plainModule,
+    anonymousModule,
+    registrationModule,
+    rosterModule,
+    subscriptionModule,
+    routingModule,
+    discoModule(() => catalogue),
+    capsModule,
+    pingModule,
+    versionModule(deps.software),
+    lastActivityModule(deps.startedAtMs),
+    entityTimeModule,
+    dateTimeModule,
+    delayModule,
+    stanzaIdModule,
+    chatStatesModule,
+    receiptsModule,
+    markersModule,
+    hintsModule,
+    carbonsModule,
+    forwardModule,
+    streamManagementModule,
+    csiModule,
+    rsmModule,
+    mamModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
+    mamPrefsModule,
+    ...(deps.more ?? []),
+  ];
+  const server = {
+    identities: [{ category: 'server', type: 'im', name: deps.software.name }],
+    features: featuresOf(modules, 'serverFeatures'),
+  };
+  const account = {
+    identities: [{ category: 'account', type: 'registered' }],
+    features: featuresOf(modules, 'accountFeatures'),
+  };
+  const ver = capsVer(server);
+  const capsNode = `${CAPS_NODE}#${ver}`;
+  const catalogue: DiscoCatalogue = { server, account, serverItems: deps.serverItems ?? [], capsNode };
+  return { modules, iqTable: buildIqTable(modules), catalogue, caps: capsElement(CAPS_NODE, ver) };
+}
+
+/** The specs of all modules, for docs/supported-xeps.md: built without a node, so nothing of it may be run. */
+export function supportedSpecs(): XmppModule['spec'][] {
+  const unused = (): never => {
+    throw new Error('listed for its spec only');
+  };
+  const archive: ArchivePort = { reader: unused, chatIdOf: unused, load: unused };
+  const software: Software = { name: 'Rookery', version: '0' };
+  return buildProtocol({ software, startedAtMs: 0, archive }).modules.map((module) => module.spec);
+}

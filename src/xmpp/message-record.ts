@@ -1,0 +1,59 @@
+import { escapeAttr } from './stanza.ts';
+import { delayElement } from './xep0203-delay.ts';
+
+/**
+ * A message as the chat's log keeps it: once, for every receiver. `inner` is the raw XML that the sender wrote between
+ * the tags, checked and self-contained, and it is spliced into each receiver's stanza unparsed.
+ */
+export interface MessageRecord {
+  readonly v: 1;
+  /** full JID of the sender */
+  readonly from: string;
+  /** as addressed: bare or full JID, or the room's */
+  readonly to: string;
+  readonly type: 'chat' | 'normal';
+  readonly id: string | undefined;
+  /** XEP-0359 origin-id */
+  readonly oid: string | undefined;
+  /** when the chat took it, ms since the epoch */
+  readonly ts: number;
+  /** xml:lang of the stanza */
+  readonly lang?: string;
+  /** raw inner XML, the stanza-ids that claim to be ours taken out */
+  readonly inner: string;
+  readonly x?: MessageFlags;
+}
+
+/** What the receiving session has to know without parsing `inner` again. Absent means no. */
+export interface MessageFlags {
+  /** XEP-0280: no carbon of it */
+  readonly nocopy?: true;
+  /** XEP-0334 no-permanent-store: delivered through the inbox, not shown in the archive */
+  readonly hidden?: true;
+  /** nothing in it for people to read: does not raise the unread count */
+  readonly quiet?: true;
+}
+
+export interface RenderOptions {
+  /** receiver's JID; the record's own `to` when absent */
+  readonly to?: string;
+  /** XEP-0359 stanza-id: `by` is the receiver's bare JID (or the room), `id` the archive id */
+  readonly stanzaId?: { readonly by: string; readonly id: string };
+  /** XEP-0203: `from` is who held it, normally the domain; the stamp is the record's `ts` */
+  readonly delay?: { readonly from: string };
+}
+
+/** Whole `<message xmlns='jabber:client' …>` for one receiver, by splicing strings. */
+export function renderMessage(record: MessageRecord, options: RenderOptions = {}): string {
+  let open = `<message xmlns='jabber:client' from='${escapeAttr(record.from)}' to='${escapeAttr(options.to ?? record.to)}'`;
+  if (record.type !== 'normal') open += ` type='${record.type}'`;
+  if (record.id !== undefined) open += ` id='${escapeAttr(record.id)}'`;
+  if (record.lang !== undefined) open += ` xml:lang='${escapeAttr(record.lang)}'`;
+  let inner = record.inner;
+  if (options.stanzaId !== undefined) {
+    const { by, id } = options.stanzaId;
+    inner += `<stanza-id xmlns='urn:xmpp:sid:0' by='${escapeAttr(by)}' id='${escapeAttr(id)}'/>`;
+  }
+  if (options.delay !== undefined) inner += delayElement(record.ts, options.delay.from);
+  return `${open}>${inner}</message>`;
+}

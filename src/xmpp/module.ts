@@ -1,0 +1,125 @@
+import type { Element } from 'ltx';
+import type { Jid } from './jid.ts';
+
+/**
+ * The port through which protocol handlers see a user's session. Handlers are pure: time comes as `now`, changes go
+ * through `put`/`del`, what is to be sent goes through `send`, `tell` and `post`.
+ *
+ * The rule of a turn: everything a handler writes during one event becomes ONE op of the user's shard, and everything
+ * it sends during that event leaves only after that op is committed, in order with earlier events' sends. A handler
+ * that writes nothing costs no disk write. So a handler never has to think about when to answer.
+ */
+export interface SessionPort {
+  /** bare JID, normalised */
+  readonly user: string;
+  /** served domain */
+  readonly domain: string;
+  /** milliseconds since the epoch, the same during one event */
+  readonly now: number;
+  /** A row of this user (memory; reads one's own writes). Never mutate what it returns: `put` a new value. */
+  get<T>(key: string): T | undefined;
+  /** Rows of this user whose key starts with `prefix`, sorted by key. */
+  entries<T>(prefix: string): [key: string, value: T][];
+  put(key: string, value: unknown): void;
+  del(key: string): void;
+  /** Streams (connected or resumable) of this user, bound resources only. */
+  streams(): readonly StreamPort[];
+  stream(resource: string): StreamPort | undefined;
+  /** Sends a whole stanza (serialised, xmlns='jabber:client' on it) to one of this user's streams. */
+  send(stream: StreamPort, xml: string): void;
+  /** Best effort, at most once, not logged: to another user's session (may be on another node), or one's own. */
+  tell(bareJid: string, message: PeerMessage): void;
+  /** Reliable, in the op's outbox: the peer's session gets it exactly once in effect, after this turn's commit. */
+  post(bareJid: string, message: PeerMessage): void;
+  /** A fresh unique id (uuid v7 in production, counted in tests). */
+  newId(): string;
+}
+
+/** One bound resource. Mutable fields are volatile: they die with the session actor's memory. */
+export interface StreamPort {
+  readonly resource: string;
+  /** full JID */
+  readonly jid: string;
+  /** undefined until initial presence, and again after unavailable */
+  presence: AvailablePresence | undefined;
+  /** full or bare JIDs that got directed presence and are owed an unavailable (RFC 6121 4.6); bounded */
+  readonly directed: Set<string>;
+  /** XEP-0280 */
+  carbons: boolean;
+  /** XEP-0352: true while the client said inactive */
+  inactive: boolean;
+  /** RFC 6121 2.1.6: has asked for the roster, so it gets pushes */
+  interested: boolean;
+  /** last activity, ms since the epoch */
+  lastActive: number;
+}
+
+export interface AvailablePresence {
+  readonly priority: number;
+  readonly show: string;
+  /** whole `<presence from='full' …>` stanza as last broadcast, without `to` */
+  readonly xml: string;
+  /** ms since the epoch of the initial presence; decides ties of equal priority */
+  readonly since: number;
+}
+
+/** What sessions say to each other. `from`/`to` are JIDs as strings, normalised. */
+export type PeerMessage =
+  /** presence without type or `unavailable`; xml lacks `to`, the receiver adds it per stream */
+  | { readonly t: 'presence'; readonly from: string; readonly to: string; readonly xml: string; readonly available: boolean; readonly directed: boolean }
+  /** RFC 6121 4.3; answered with presence of every available resource, or unsubscribed */
+  | { readonly t: 'probe'; readonly from: string; readonly to: string }
+  /** RFC 6121 3; `from` bare. Sent with `post`, so it survives crashes. xml: children of the stanza (status, nick …) */
+  | { readonly t: 'subscription'; readonly from: string; readonly to: string; readonly type: SubscriptionType; readonly inner: string }
+  /** an iq between users, routed by full JID (RFC 6121 8.5.3) or to the bare JID's server side (XEP handlers) */
+  | { readonly t: 'iq'; readonly from: string; readonly to: string; readonly xml: string; readonly id: string; readonly type: 'get' | 'set' | 'result' | 'error' };
+
+export type SubscriptionType = 'subscribe' | 'subscribed' | 'unsubscribe' | 'unsubscribed';
+
+/** One iq request being answered. Exactly one of `reply` and `error` is to be called, at once or in a later turn. */
+export interface IqRequest {
+  readonly iq: Element;
+  /** first child element: the payload */
+  readonly payload: Element;
+  readonly type: 'get' | 'set';
+  readonly id: string;
+  readonly from: Jid;
+  /** normalised `to`, or the user's bare JID when the stanza had none */
+  readonly to: Jid;
+  /** the asking stream when it is one of this user's own, else undefined (another user asks this account) */
+  readonly stream: StreamPort | undefined;
+  reply(payload?: string): void;
+  error(condition: StanzaCondition, text?: string): void;
+}
+
+/** RFC 6120 8.3.3. The type (cancel, modify, auth, wait) follows from the condition unless given. */
+export type StanzaCondition =
+  | 'bad-request' | 'conflict' | 'feature-not-implemented' | 'forbidden' | 'gone' | 'internal-server-error'
+  | 'item-not-found' | 'jid-malformed' | 'not-acceptable' | 'not-allowed' | 'not-authorized' | 'policy-violation'
+  | 'recipient-unavailable' | 'redirect' | 'registration-required' | 'remote-server-not-found'
+  | 'remote-server-timeout' | 'resource-constraint' | 'service-unavailable' | 'subscription-required'
+  | 'undefined-condition' | 'unexpected-request';
+
+export type IqHandler = (session: SessionPort, request: IqRequest) => void;
+
+/** Where an iq must be addressed for a handler to get it. */
+export type IqTarget = 'account' | 'server';
+
+/** One RFC part or XEP: what it is, what disco says of it, what it handles. One export per file; index.ts lists all. */
+export interface XmppModule {
+  readonly spec: { readonly id: string; readonly title: string; readonly version?: string; readonly url: string; readonly note?: string };
+  /** disco features of the server (domain) */
+  readonly serverFeatures?: readonly string[];
+  /** disco features of an account (bare JID) */
+  readonly accountFeatures?: readonly string[];
+  readonly iq?: readonly {
+    readonly ns: string;
+    /** payload element name; any when absent */
+    readonly name?: string;
+    readonly types: readonly ('get' | 'set')[];
+    readonly targets: readonly IqTarget[];
+    /** may another user's request reach it (bare JID of the account)? default false: they get service-unavailable */
+    readonly foreign?: boolean;
+    readonly handle: IqHandler;
+  }[];
+}

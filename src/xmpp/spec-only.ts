@@ -1,0 +1,54 @@
+import type { XmppModule } from './module.ts';
+
+/** What the server speaks in places that are no module of their own: listed, and advertised where disco asks for it. */
+export const elsewhere: readonly XmppModule[] = [
+  {
+    spec: {
+      id: 'RFC 6120',
+      title: 'XMPP: Core',
+      url: 'https://www.rfc-editor.org/rfc/rfc6120',
+      note: 'client streams over WebSocket only: no TCP, no server-to-server',
+    },
+  },
+  {
+    spec: {
+      id: 'RFC 6121',
+      title: 'XMPP: Instant Messaging and Presence',
+      url: 'https://www.rfc-editor.org/rfc/rfc6121',
+      note: 'roster with versioning, subscriptions, presence, routing',
+    },
+  },
+  {
+    spec: {
+      id: 'RFC 7395',
+      title: 'XMPP over WebSocket',
+      url: 'https://www.rfc-editor.org/rfc/rfc7395',
+      note: 'the one binding of this server',
+    },
+  },
+  {
+    spec: {
+      id: 'RFC 7622',
+      title: 'XMPP: Address Format',
+      url: 'https://www.rfc-editor.org/rfc/rfc7622',
+    },
+  },
+  {
+    spec: {
+      id: 'XEP-0004',
+      title: 'Data Forms',
+      version: '2.13.2',
+      url: 'https://xmpp.org/extensions/xep-0004.html',
+      note: 'in registration and archive queries',
+    },
+  },
+  {
+    spec: {
+      id: 'XEP-0156',
+      title: 'Discovering Alternative XMPP Connection Methods',
+      version: '1.4.0',
+      url: 'https://xmpp.org/extensions/xep-0156.html',
+      note: 'host-meta as XML and JSON over HTTP',
+    },
+  },
+];
