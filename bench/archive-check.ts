@@ -30,10 +30,15 @@ export async function verifyArchives(check: ArchiveCheck): Promise<NonNullable<A
     if (client.ended) return;
     const flows = [new Flow(), new Flow()];
     const order: number[] = [];
-    await readRun(client, check.run, `${clients[i ^ 1]!.options.account.user}@${client.options.domain}`, (sender, seq) => {
-      flows[sender & 1]!.see(seq);
-      order.push(sender, seq);
-    });
+    await readRun(
+      client,
+      check.run,
+      `${clients[i ^ 1]!.options.account.user}@${client.options.domain}`,
+      (sender, seq) => {
+        flows[sender & 1]!.see(seq);
+        order.push(sender, seq);
+      },
+    );
     for (const sender of [i, i ^ 1]) {
       const flow = flows[sender & 1]!;
       result.missing += Math.max(0, flow.lost(acked[sender]!));
@@ -50,7 +55,12 @@ export async function verifyArchives(check: ArchiveCheck): Promise<NonNullable<A
 }
 
 /** Calls `see` with every message of this run, newest page first read, handed over oldest first. */
-async function readRun(client: Client, run: string, peer: string, see: (sender: number, seq: number) => void): Promise<void> {
+async function readRun(
+  client: Client,
+  run: string,
+  peer: string,
+  see: (sender: number, seq: number) => void,
+): Promise<void> {
   const pages: { sender: number; seq: number }[][] = [];
   let before = '';
   for (let n = 0; n < pagesMax; n++) {

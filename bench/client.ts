@@ -142,9 +142,7 @@ export class Client {
   /** XEP-0198 5: takes up the stream `previous` on this authenticated one. @throws ServerError */
   async resume(previous: Client): Promise<void> {
     const wanted = this.waitFor((xml) => xml.startsWith('<resumed') || xml.startsWith('<failed'));
-    this.#socket.send(
-      `<resume xmlns='urn:xmpp:sm:3' h='${previous.received}' previd='${escape(previous.smId)}'/>`,
-    );
+    this.#socket.send(`<resume xmlns='urn:xmpp:sm:3' h='${previous.received}' previd='${escape(previous.smId)}'/>`);
     const reply = await wanted;
     if (!reply.startsWith('<resumed')) throw new ServerError('resume', reply);
     this.sm = true;

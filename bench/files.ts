@@ -1,4 +1,4 @@
-import { extname, join, dirname } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Path of a script beside the one at `url`, .ts when run from source, .js when compiled. */

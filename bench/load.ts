@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly outstanding: number;
   /** open loop: messages per second over all users; replaces `outstanding` */
   readonly rate?: number;
+  /** messages in all; the measured stretch ends when the last has arrived */
+  readonly countMax?: number;
   readonly bodyBytes: number;
   readonly warmupMs: number;
   readonly durationMs: number;
@@ -123,7 +125,12 @@ export class Load {
     pump();
   }
 
+  get #finished(): boolean {
+    return this.#totalSent >= (this.#options.countMax ?? Number.POSITIVE_INFINITY) && this.underWay === 0;
+  }
+
   #send(i: number, timeUs: number): void {
+    if (this.#totalSent >= (this.#options.countMax ?? Number.POSITIVE_INFINITY)) return;
     const seq = ++this.sent[i]!;
     this.#totalSent++;
     const body = mark(this.run, i, seq, Math.round(timeUs));
@@ -138,8 +145,8 @@ export class Load {
   async #wait(what: string, forMs: number): Promise<void> {
     const start = performance.now();
     let last = this.#delivered;
-    for (let at = start; at - start < forMs && !this.#options.signal.aborted; ) {
-      await sleep(Math.min(200, forMs - (at - start)));
+    for (let at = start; at - start < forMs && !this.#options.signal.aborted && !this.#finished; ) {
+      await sleep(Math.min(100, forMs - (at - start)));
       const now = performance.now();
       const perSecond = Math.round(((this.#delivered - last) / (now - at)) * 1000);
       this.#options.progress.show(

@@ -36,7 +36,10 @@ export async function mamPage(client: Client, query: PageQuery): Promise<Page> {
     else outer(xml);
   };
   try {
-    const fin = await client.iq('set', `<query xmlns='urn:xmpp:mam:2' queryid='${id}'>${form(query)}${rsm(query)}</query>`);
+    const fin = await client.iq(
+      'set',
+      `<query xmlns='urn:xmpp:mam:2' queryid='${id}'>${form(query)}${rsm(query)}</query>`,
+    );
     const count = text(fin, 'count');
     return {
       results,
@@ -60,7 +63,8 @@ function form(query: PageQuery): string {
 }
 
 function rsm(query: PageQuery): string {
-  const before = query.before === undefined ? '' : query.before === '' ? '<before/>' : `<before>${escape(query.before)}</before>`;
+  const before =
+    query.before === undefined ? '' : query.before === '' ? '<before/>' : `<before>${escape(query.before)}</before>`;
   const after = query.after === undefined ? '' : `<after>${escape(query.after)}</after>`;
   return `<set xmlns='http://jabber.org/protocol/rsm'><max>${query.max}</max>${before}${after}</set>`;
 }

@@ -28,7 +28,7 @@ export function wsUrl(value: string): string {
   return value;
 }
 
-const resultOptions = (command: Command) =>
+export const resultOptions = (command: Command) =>
   command
     .option('--out <path>', 'write <path>.json and <path>.html as well')
     .option('--pin', 'one core for the server, another for the load (taskset)', false)
@@ -53,15 +53,20 @@ export function serverOptions(command: Command): Command {
     .option('--timeout-ms <n>', 'wait for one answer of the server, ms', whole(100, 600_000), 30_000);
 }
 
-/** Options of the 1:1 pattern, the relay's too. */
-export function patternOptions(command: Command): Command {
+/** Options of every message load. */
+export function loadOptions(command: Command): Command {
   return command
-    .option('--users <n>', 'connected users, in pairs', even(2, 9_000), 200)
-    .option('--outstanding <n>', 'messages each user keeps under way (closed loop)', whole(1, 1_000), 5)
     .option('--rate <n>', 'messages per second in all (open loop; replaces --outstanding)', whole(1, 1_000_000))
     .option('--body <bytes>', 'length of a message body', whole(23, 200_000), 100)
     .option('--warmup <seconds>', 'load before the measured stretch', whole(0, 600), 3)
     .option('--duration <seconds>', 'measured stretch', whole(1, 86_400), 10);
+}
+
+/** Options of the 1:1 pattern, the relay's too. */
+export function patternOptions(command: Command): Command {
+  return loadOptions(command)
+    .option('--users <n>', 'connected users, in pairs', even(2, 9_000), 200)
+    .option('--outstanding <n>', 'messages each user keeps under way (closed loop)', whole(1, 1_000), 5);
 }
 
 /** A scenario's command: description, examples under --help. */
@@ -73,4 +78,12 @@ export function scenario(name: string, description: string, examples: readonly s
     .addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
 }
 
-export { resultOptions };
+/** A comma-separated list of known names. */
+export function list(known: readonly string[]): (value: string) => string[] {
+  return (value) => {
+    const names = value.split(',');
+    const unknown = names.find((name) => !known.includes(name));
+    if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is none of ${known.join(', ')}.`);
+    return names;
+  };
+}

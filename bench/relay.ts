@@ -13,7 +13,10 @@ export interface Relay {
 
 /** Starts relay-server in a child process, on `core` when given. @throws Error when it does not come up */
 export async function startRelay(core: number | undefined): Promise<Relay> {
-  const node = [...process.execArgv.filter((arg) => !arg.includes('prof')), siblingScript(import.meta.url, 'relay-server')];
+  const node = [
+    ...process.execArgv.filter((arg) => !arg.includes('prof')),
+    siblingScript(import.meta.url, 'relay-server'),
+  ];
   const stdio: ['pipe', 'pipe', 'inherit'] = ['pipe', 'pipe', 'inherit'];
   const child: ChildProcess =
     core === undefined

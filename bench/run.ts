@@ -19,8 +19,8 @@ export function interruptible(progress: Progress): AbortSignal {
   return controller.signal;
 }
 
-export function newReport(scenario: string, options: Readonly<Record<string, unknown>>): Report {
-  const { password: _, ...shown } = options;
+export function newReport(scenario: string, options: object): Report {
+  const { password: _, ...shown } = options as Record<string, unknown>;
   return {
     schema: 'rookery-bench/1',
     scenario,
@@ -35,15 +35,19 @@ export function newReport(scenario: string, options: Readonly<Record<string, unk
   };
 }
 
+/** Writes `<out>.json` and `<out>.html`. */
+export function writeResults(out: string, json: unknown, page: string): void {
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(`${out}.json`, `${JSON.stringify(json, null, 2)}\n`);
+  writeFileSync(`${out}.html`, page);
+  process.stdout.write(`\nwritten: ${out}.json, ${out}.html\n`);
+}
+
 /** Prints the table; writes JSON and HTML when asked. */
-export function publish(report: Report, out: string | undefined): void {
+function publish(report: Report, out: string | undefined): void {
   report.finishedAt = new Date().toISOString();
   process.stdout.write(`\n${renderTable(report)}`);
-  if (out === undefined) return;
-  mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(`${out}.json`, `${JSON.stringify(report, null, 2)}\n`);
-  writeFileSync(`${out}.html`, renderHtml([report]));
-  process.stdout.write(`\nwritten: ${out}.json, ${out}.html\n`);
+  if (out !== undefined) writeResults(out, report, renderHtml([report]));
 }
 
 /** Runs one scenario from start to report. What was measured is reported even when the scenario fails. */
@@ -55,7 +59,7 @@ export async function runScenario<O>(
 ): Promise<void> {
   const progress = new Progress();
   const signal = interruptible(progress);
-  const report = newReport(name, { ...options });
+  const report = newReport(name, options);
   const target: Target = withTarget ? await findTarget(options, progress) : { pid: undefined, stop: async () => {} };
   try {
     await work({ options, target, report, progress, signal });

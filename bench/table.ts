@@ -20,7 +20,9 @@ export function align(rows: readonly (readonly string[])[]): string[] {
 export function number(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
-  return Number.isInteger(value) ? value.toLocaleString('en') : value.toLocaleString('en', { maximumFractionDigits: digits });
+  return Number.isInteger(value)
+    ? value.toLocaleString('en')
+    : value.toLocaleString('en', { maximumFractionDigits: digits });
 }
 
 const per = (phases: readonly Phase[]) => new Set(phases.map((phase) => phase.unit)).size > 1;
@@ -65,7 +67,8 @@ function details(phase: Phase): string[] {
         `${number(memory.beforeKb)} → ${number(memory.afterKb)} KiB)`,
     );
   }
-  if (acks !== undefined) lines.push(`${phase.name}: ${number(acks.acknowledged)} of ${number(acks.sent)} acknowledged`);
+  if (acks !== undefined)
+    lines.push(`${phase.name}: ${number(acks.acknowledged)} of ${number(acks.sent)} acknowledged`);
   if (acks?.archived !== undefined) {
     const { archives, missing, duplicated, reordered, ordersDiffer } = acks.archived;
     lines.push(
@@ -74,6 +77,7 @@ function details(phase: Phase): string[] {
     );
   }
   for (const [name, value] of Object.entries(phase.extra ?? {})) lines.push(`${phase.name}: ${name} ${number(value)}`);
-  for (const [name, value] of Object.entries(phase.errors ?? {})) lines.push(`${phase.name}: ${number(value)} × ${name}`);
+  for (const [name, value] of Object.entries(phase.errors ?? {}))
+    lines.push(`${phase.name}: ${number(value)} × ${name}`);
   return lines;
 }

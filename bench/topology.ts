@@ -54,7 +54,6 @@ export function groupTopology(
       return same && m < speaking ? receiver * speaking + m : -1;
     },
     closes: (receiver, sender) => receiver === sender,
-    head: (sender) =>
-      `<message xmlns='jabber:client' to='${room(Math.floor(sender / members))}' type='groupchat' id='`,
+    head: (sender) => `<message xmlns='jabber:client' to='${room(Math.floor(sender / members))}' type='groupchat' id='`,
   };
 }

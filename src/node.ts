@@ -77,6 +77,8 @@ export async function startNode(config: Config): Promise<Node> {
     monotonicMs: systemClock.monotonic,
     mailboxMax: config.limits.mailboxMax,
     turnsMax: 100_000,
+    busyOps: Number(process.env['BUSY_OPS'] ?? 8),
+    busyTickMs: Number(process.env['BUSY_MS'] ?? 2),
     idleMs: config.actors.passivateAfterMs,
     entitiesMax: config.actors.loadedMax,
     resendMs: 5000,

@@ -1,7 +1,7 @@
+import type { CommonOptions, Context } from '../context.ts';
 import { Load } from '../load.ts';
 import { Meter } from '../meter.ts';
 import { pin } from '../proc.ts';
-import type { CommonOptions, Context } from '../context.ts';
 import { relaySockets, startRelay } from '../relay.ts';
 import type { Phase, Report } from '../report.ts';
 import { pairTopology, type Topology } from '../topology.ts';

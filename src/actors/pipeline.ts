@@ -37,15 +37,24 @@ export class PipelineFullError extends Error {
   override readonly name = 'PipelineFullError';
 }
 
-export function createPipeline(
-  store: LogStore,
-  options: { readonly pendingMax: number; readonly monotonicMs: () => number },
-): Pipeline {
+export interface PipelineOptions {
+  /** submissions that may gather; one more is refused */
+  readonly pendingMax: number;
+  /** ops in a tick from which on the node counts as busy */
+  readonly busyOps: number;
+  /** ms between the starts of two ticks of a busy node */
+  readonly busyTickMs: number;
+  readonly monotonicMs: () => number;
+}
+
+export function createPipeline(store: LogStore, options: PipelineOptions): Pipeline {
   const logs = new Map<number, ShardLog>();
   let gathering: Submission[] = [];
   let gatheredAt = 0;
   let writing = 0;
   let scheduled = false;
+  let startedAt = 0;
+  let lastOps = 0;
   const idle: (() => void)[] = [];
   const stats = { commits: 0, ops: 0, failures: 0, pending: 0, onTick: undefined } as PipelineStats & {
     pending: number;
@@ -74,7 +83,11 @@ export function createPipeline(
   function schedule(): void {
     if (scheduled || writing > 0) return;
     scheduled = true;
-    setImmediate(tick);
+    // A tick has a price of its own (a message to the writer and back, one synced write), so under load ticks keep a
+    // distance; a quiet node's tick starts at once.
+    const wait = lastOps >= options.busyOps ? startedAt + options.busyTickMs - options.monotonicMs() : 0;
+    if (wait > 0.5) setTimeout(tick, wait);
+    else setImmediate(tick);
   }
 
   function tick(): void {
@@ -94,6 +107,8 @@ export function createPipeline(
       idxs.push(idx);
     }
     if (ops.length === 0) return settleAll(batch, idxs, undefined);
+    startedAt = options.monotonicMs();
+    lastOps = ops.length;
     writing += 1;
     store.append(ops).then(
       () => {

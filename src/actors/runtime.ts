@@ -32,6 +32,8 @@ export interface RuntimeOptions {
   monotonicMs(): number;
   readonly mailboxMax: number;
   readonly turnsMax: number;
+  readonly busyOps: number;
+  readonly busyTickMs: number;
   readonly idleMs: number;
   readonly entitiesMax: number;
   readonly resendMs: number;
@@ -76,7 +78,12 @@ export interface Runtime {
 export function createRuntime(options: RuntimeOptions): Runtime {
   const { store, bus, directory } = options;
   const system = startActorSystem();
-  const pipeline = createPipeline(store, { pendingMax: options.turnsMax, monotonicMs: options.monotonicMs });
+  const pipeline = createPipeline(store, {
+    pendingMax: options.turnsMax,
+    busyOps: options.busyOps,
+    busyTickMs: options.busyTickMs,
+    monotonicMs: options.monotonicMs,
+  });
   const sessions = new Map<string, SessionEntity>();
   const chats = new Map<string, ChatEntity>();
   const entityRuntime: EntityRuntime = {

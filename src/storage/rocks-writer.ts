@@ -17,7 +17,7 @@ if (parentPort === null) throw new Error('rocks-writer runs as a worker thread')
 const port = parentPort;
 const answer = (message: FromWriter): void => port.postMessage(message);
 
-async function run(rocks: Rocks): Promise<void> {
+function run(rocks: Rocks): void {
   const batch = rocks.batch();
   const queue: ToWriter[] = [];
   let busy = false;
@@ -100,4 +100,4 @@ async function writeFold(rocks: Rocks, batch: RocksWriteBatch, slice: Buffer, sy
 }
 
 const { handle } = workerData as { handle: bigint };
-await run(await attachRocks(handle));
+void attachRocks(handle).then(run);

@@ -137,10 +137,10 @@ export function engineFigures(rocks: Rocks): Record<string, number> {
 
 /** What the binding's error says about a failed write or open. */
 export function faultOf(error: unknown): { kind: 'full' | 'locked' | 'denied' | 'other'; message: string } {
-  const message = error instanceof Error ? error.message : String(error);
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = codeOf(error) ?? codeOf(cause);
-  const text = cause instanceof Error ? cause.message : message;
+  // abstract-level wraps what RocksDB said.
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const text = cause instanceof Error ? cause.message : String(cause);
   if (code === 'LEVEL_LOCKED') return { kind: 'locked', message: text };
   if (code === 'ENOSPC' || /no space left|disk quota exceeded|max allowed space/i.test(text)) {
     return { kind: 'full', message: text };
@@ -149,8 +149,4 @@ export function faultOf(error: unknown): { kind: 'full' | 'locked' | 'denied' | 
     return { kind: 'denied', message: text };
   }
   return { kind: 'other', message: text };
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { FromWriter, ToWriter } from './writer-protocol.ts';
 
@@ -96,13 +97,16 @@ function ownBuffer(bytes: Buffer): ArrayBuffer {
 
 /**
  * Beside this file, in the language this file runs in. On Node 20 a worker does not inherit the loader of
- * `--import=tsx`, so from source it starts with two lines that register it.
+ * `--import=tsx`, so from source it starts with a line that registers tsx's synchronous one: the other would start a
+ * further thread for every worker.
  */
 function writerEntry(): URL {
   const source = import.meta.url.endsWith('.ts');
   const entry = new URL(source ? './rocks-writer.ts' : './rocks-writer.js', import.meta.url);
   if (!source) return entry;
-  const register = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const code = `import { register } from ${register}; register(); await import(${JSON.stringify(entry.href)});`;
+  const code = `import { createRequire } from 'node:module';
+    const require = createRequire(${JSON.stringify(import.meta.url)});
+    require('tsx/cjs/api').register();
+    require(${JSON.stringify(fileURLToPath(entry))});`;
   return new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 }

@@ -298,7 +298,10 @@ export class Login implements Phase {
     this.#conn.phase = bound;
     const waiting = this.#waiting.splice(0);
     // After the answer to the bind has been queued.
-    if (waiting.length > 0) queueMicrotask(() => waiting.forEach((frame) => bound.frame(frame)));
+    if (waiting.length > 0)
+      queueMicrotask(() => {
+        for (const frame of waiting) bound.frame(frame);
+      });
   }
 
   #result(id: string, inner: string): void {

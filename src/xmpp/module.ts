@@ -66,13 +66,33 @@ export interface AvailablePresence {
 /** What sessions say to each other. `from`/`to` are JIDs as strings, normalised. */
 export type PeerMessage =
   /** presence without type or `unavailable`; xml lacks `to`, the receiver adds it per stream */
-  | { readonly t: 'presence'; readonly from: string; readonly to: string; readonly xml: string; readonly available: boolean; readonly directed: boolean }
+  | {
+      readonly t: 'presence';
+      readonly from: string;
+      readonly to: string;
+      readonly xml: string;
+      readonly available: boolean;
+      readonly directed: boolean;
+    }
   /** RFC 6121 4.3; answered with presence of every available resource, or unsubscribed */
   | { readonly t: 'probe'; readonly from: string; readonly to: string }
   /** RFC 6121 3; `from` bare. Sent with `post`, so it survives crashes. xml: children of the stanza (status, nick …) */
-  | { readonly t: 'subscription'; readonly from: string; readonly to: string; readonly type: SubscriptionType; readonly inner: string }
+  | {
+      readonly t: 'subscription';
+      readonly from: string;
+      readonly to: string;
+      readonly type: SubscriptionType;
+      readonly inner: string;
+    }
   /** an iq between users, routed by full JID (RFC 6121 8.5.3) or to the bare JID's server side (XEP handlers) */
-  | { readonly t: 'iq'; readonly from: string; readonly to: string; readonly xml: string; readonly id: string; readonly type: 'get' | 'set' | 'result' | 'error' };
+  | {
+      readonly t: 'iq';
+      readonly from: string;
+      readonly to: string;
+      readonly xml: string;
+      readonly id: string;
+      readonly type: 'get' | 'set' | 'result' | 'error';
+    };
 
 export type SubscriptionType = 'subscribe' | 'subscribed' | 'unsubscribe' | 'unsubscribed';
 
@@ -94,11 +114,28 @@ export interface IqRequest {
 
 /** RFC 6120 8.3.3. The type (cancel, modify, auth, wait) follows from the condition unless given. */
 export type StanzaCondition =
-  | 'bad-request' | 'conflict' | 'feature-not-implemented' | 'forbidden' | 'gone' | 'internal-server-error'
-  | 'item-not-found' | 'jid-malformed' | 'not-acceptable' | 'not-allowed' | 'not-authorized' | 'policy-violation'
-  | 'recipient-unavailable' | 'redirect' | 'registration-required' | 'remote-server-not-found'
-  | 'remote-server-timeout' | 'resource-constraint' | 'service-unavailable' | 'subscription-required'
-  | 'undefined-condition' | 'unexpected-request';
+  | 'bad-request'
+  | 'conflict'
+  | 'feature-not-implemented'
+  | 'forbidden'
+  | 'gone'
+  | 'internal-server-error'
+  | 'item-not-found'
+  | 'jid-malformed'
+  | 'not-acceptable'
+  | 'not-allowed'
+  | 'not-authorized'
+  | 'policy-violation'
+  | 'recipient-unavailable'
+  | 'redirect'
+  | 'registration-required'
+  | 'remote-server-not-found'
+  | 'remote-server-timeout'
+  | 'resource-constraint'
+  | 'service-unavailable'
+  | 'subscription-required'
+  | 'undefined-condition'
+  | 'unexpected-request';
 
 export type IqHandler = (session: SessionPort, request: IqRequest) => void;
 
@@ -107,7 +144,13 @@ export type IqTarget = 'account' | 'server';
 
 /** One RFC part or XEP: what it is, what disco says of it, what it handles. One export per file; index.ts lists all. */
 export interface XmppModule {
-  readonly spec: { readonly id: string; readonly title: string; readonly version?: string; readonly url: string; readonly note?: string };
+  readonly spec: {
+    readonly id: string;
+    readonly title: string;
+    readonly version?: string;
+    readonly url: string;
+    readonly note?: string;
+  };
   /** disco features of the server (domain) */
   readonly serverFeatures?: readonly string[];
   /** disco features of an account (bare JID) */

@@ -1,0 +1,32 @@
+import { type Client, ServerError } from './client.ts';
+import { attr, escape } from './scan.ts';
+
+/** Enters a room without its history (XEP-0045 7.2); done when the own presence comes back. @throws ServerError */
+export async function enterRoom(client: Client, room: string, nick: string): Promise<void> {
+  const self = `${room}/${nick}`;
+  const own = client.waitFor((xml) => xml.startsWith('<presence') && isAbout(xml, room, self));
+  client.send(
+    `<presence xmlns='jabber:client' to='${escape(self)}'><x xmlns='http://jabber.org/protocol/muc'>` +
+      "<history maxstanzas='0'/></x></presence>",
+  );
+  const answer = await own;
+  if (attr(answer, 'type') === 'error') throw new ServerError(`entering ${room}`, answer);
+}
+
+function isAbout(xml: string, room: string, self: string): boolean {
+  const from = attr(xml, 'from');
+  return from === self || (from === room && attr(xml, 'type') === 'error');
+}
+
+/** Takes the room as it comes (XEP-0045 10.1.2); a room that is there already, of another owner, is left alone. */
+export async function unlockRoom(client: Client, room: string): Promise<void> {
+  try {
+    await client.iq(
+      'set',
+      "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
+      room,
+    );
+  } catch (error) {
+    if (!(error instanceof ServerError) || error.condition !== 'forbidden') throw error;
+  }
+}

@@ -1,0 +1,113 @@
+import { statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { silentLog } from '../base/log.ts';
+import { memoryAdmin, STATUS } from './admin.fixture.ts';
+import { type AdminApi, USERS_MAX } from './admin.ts';
+import { adminClient, NotRunningError } from './admin-client.ts';
+import { startAdminServer } from './admin-server.ts';
+import { adminSocketPath } from './admin-socket.ts';
+
+async function started(t: Test, api: AdminApi = memoryAdmin()) {
+  const socketPath = adminSocketPath(t.testdir({}));
+  const server = await startAdminServer({ socketPath, api, log: silentLog() });
+  t.teardown(() => server.close());
+  return { socketPath, server, client: adminClient(socketPath) };
+}
+
+function raw(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: string,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, method, path }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk.toString();
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}
+
+t.test('every question goes over the socket and its answer comes back', async (t) => {
+  const users = new Map<string, string>();
+  const { client } = await started(t, memoryAdmin(users));
+  await client.addUser('al/ice?', 'pass wörd');
+  await client.addUser('bob', 'x');
+  await client.setPassword('al/ice?', 'new');
+  t.same(
+    [...users],
+    [
+      ['al/ice?', 'new'],
+      ['bob', 'x'],
+    ],
+  );
+  await client.removeUser('bob');
+  t.same(await client.listUsers(10), [{ user: 'al/ice?', createdMs: 0 }]);
+  t.same(await client.status(), STATUS);
+});
+
+t.test('a refusal arrives as the refusal it was', async (t) => {
+  const { client } = await started(t, memoryAdmin(new Map([['alice', 'x']])));
+  await t.rejects(client.addUser('alice', 'x'), {
+    name: 'AdminError',
+    reason: 'exists',
+    message: 'alice exists already',
+  });
+  await t.rejects(client.removeUser('bob'), { name: 'AdminError', reason: 'unknown-user' });
+});
+
+t.test('only its own user may open the socket', async (t) => {
+  const { socketPath } = await started(t);
+  t.equal(statSync(socketPath).mode & 0o777, 0o600);
+});
+
+t.test('a socket left behind is replaced, and gone after close', async (t) => {
+  const socketPath = adminSocketPath(t.testdir({}));
+  writeFileSync(socketPath, '');
+  const server = await startAdminServer({ socketPath, api: memoryAdmin(), log: silentLog() });
+  t.same(await adminClient(socketPath).status(), STATUS);
+  await server.close();
+  await t.rejects(adminClient(socketPath).status(), NotRunningError);
+});
+
+t.test('senseless requests are told so, without repeating a password', async (t) => {
+  const { socketPath } = await started(t);
+  const table: [method: string, path: string, body: string | undefined, status: number][] = [
+    ['GET', '/', undefined, 404],
+    ['DELETE', '/users', undefined, 404],
+    ['GET', '/users?limit=0', undefined, 400],
+    ['GET', `/users?limit=${USERS_MAX + 1}`, undefined, 400],
+    ['POST', '/users', 'hunter2', 400],
+    ['POST', '/users', '{"user":"alice","password":1,"hunter2":1}', 400],
+    ['POST', '/users', `{"user":"alice","password":"${'hunter2'.repeat(4000)}"}`, 400],
+  ];
+  for (const [method, path, body, status] of table) {
+    const answer = await raw(socketPath, method, path, body);
+    t.equal(answer.status, status, `${method} ${path}`);
+    t.notMatch(answer.text, 'hunter2');
+  }
+});
+
+t.test('an unforeseen failure says no more than that', async (t) => {
+  const { client } = await started(t, { ...memoryAdmin(), status: () => Promise.reject(new Error('detail')) });
+  await t.rejects(client.status(), { message: 'the node answered: internal error; the log of this node says more' });
+});
+
+t.test('a path too long for a socket gets a short one of this user, always the same', async (t) => {
+  const folder = join(t.testdir({}), 'x'.repeat(120));
+  const path = adminSocketPath(folder);
+  t.ok(path.startsWith(tmpdir()));
+  t.equal(adminSocketPath(`${folder}/../${'x'.repeat(120)}`), path);
+  t.not(adminSocketPath(`${folder}y`), path);
+  const server = await startAdminServer({ socketPath: path, api: memoryAdmin(), log: silentLog() });
+  t.same(await adminClient(path).status(), STATUS);
+  await server.close();
+});
