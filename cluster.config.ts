@@ -139,21 +139,23 @@ const defaults: Config = {
   actors: {
     /** milliseconds without an event after which an entity leaves memory; it comes back from disk in under 1 ms */
     passivateAfterMs: 300_000,
-    /** milliseconds between looks for idle ones */
-    sweepMs: 5000,
+    /** milliseconds between looks for idle entities, ended resume windows and unacknowledged deliveries */
+    sweepMs: 1000,
     /** entities in memory; beyond it the longest idle leave early */
     loadedMax: 200_000,
   },
 
   storage: {
+    /** milliseconds between two synced writes of a busy node; a quiet one writes at once. More is cheaper and later */
+    busyTickMs: 2,
     /** bytes of committed writes in memory that start a fold into RocksDB; more coalesces better, restarts read more */
-    foldBytes: 8_388_608,
+    foldBytes: 33_554_432,
     /** milliseconds after which less than that is folded too; keeps restarts of a quiet node short */
-    foldIntervalMs: 2000,
+    foldIntervalMs: 5000,
     /** milliseconds of encoding at a stretch while folding; the event loop gets its turn in between */
     foldSliceMs: 2,
     /** bytes of committed writes and appends in memory; beyond it appends are refused until a fold has caught up */
-    memoryBytesMax: 67_108_864,
+    memoryBytesMax: 134_217_728,
     /** neighbouring records of a stream stored as one value; a page of history costs one or two reads */
     blockRecordsMax: 64,
     /** bytes of the same */

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type Account, Client, ServerError } from './client.ts';
+import { type Account, Client } from './client.ts';
 import { pool } from './pool.ts';
 import type { Progress } from './progress.ts';
 import type { Mechanism } from './sasl.ts';
+import { ServerError } from './server-error.ts';
 
 export interface AccountOptions {
   readonly url: string;

@@ -1,5 +1,6 @@
 import { chooseMechanism, type Mechanism, plain, type ScramAnswer, scram, serverIsGenuine } from './sasl.ts';
-import { attr, escape, tagName, text, texts } from './scan.ts';
+import { attr, escapeXml, tagName, text, texts } from './scan.ts';
+import { ServerError } from './server-error.ts';
 import { LeanSocket, type SocketOptions } from './socket.ts';
 
 export interface Account {
@@ -15,20 +16,6 @@ export interface ClientOptions extends SocketOptions {
   /** ms to wait for any one answer of the server */
   readonly timeoutMs?: number;
 }
-
-/** The server answered with an error. `condition` is the defined condition of the stanza or SASL error. */
-export class ServerError extends Error {
-  readonly condition: string;
-  constructor(what: string, xml: string) {
-    const condition =
-      [...xml.matchAll(/<(?:[\w.-]+:)?([a-z][a-z-]+)[\s/>]/g)]
-        .map((match) => match[1] ?? '')
-        .find((name) => !ignoredTags.has(name)) ?? 'unknown';
-    super(`${what}: ${condition}`);
-    this.condition = condition;
-  }
-}
-const ignoredTags = new Set(['iq', 'error', 'failure', 'failed', 'query', 'bind', 'text', 'username', 'password']);
 
 interface Waiter {
   readonly wants: (xml: string) => boolean;
@@ -101,7 +88,7 @@ export class Client {
   /** Resource binding, and the session of RFC 3921 where the server still wants one. */
   async bind(): Promise<void> {
     const resource =
-      this.#options.resource === undefined ? '' : `<resource>${escape(this.#options.resource)}</resource>`;
+      this.#options.resource === undefined ? '' : `<resource>${escapeXml(this.#options.resource)}</resource>`;
     const reply = await this.iq('set', `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>${resource}</bind>`);
     this.jid = text(reply, 'jid') ?? '';
     const session = /<session[^>]*(?:\/>|>(.*?)<\/session>)/.exec(this.#features);
@@ -123,8 +110,8 @@ export class Client {
     const { user, password } = this.#options.account;
     await this.iq(
       'set',
-      `<query xmlns='jabber:iq:register'><username>${escape(user)}</username>` +
-        `<password>${escape(password)}</password></query>`,
+      `<query xmlns='jabber:iq:register'><username>${escapeXml(user)}</username>` +
+        `<password>${escapeXml(password)}</password></query>`,
     );
   }
 
@@ -142,7 +129,7 @@ export class Client {
   /** XEP-0198 5: takes up the stream `previous` on this authenticated one. @throws ServerError */
   async resume(previous: Client): Promise<void> {
     const wanted = this.waitFor((xml) => xml.startsWith('<resumed') || xml.startsWith('<failed'));
-    this.#socket.send(`<resume xmlns='urn:xmpp:sm:3' h='${previous.received}' previd='${escape(previous.smId)}'/>`);
+    this.#socket.send(`<resume xmlns='urn:xmpp:sm:3' h='${previous.received}' previd='${escapeXml(previous.smId)}'/>`);
     const reply = await wanted;
     if (!reply.startsWith('<resumed')) throw new ServerError('resume', reply);
     this.sm = true;
@@ -166,7 +153,7 @@ export class Client {
   async iq(type: 'get' | 'set', payload: string, to?: string): Promise<string> {
     const id = `q${++this.#iqs}`;
     const wanted = this.waitFor((xml) => xml.startsWith('<iq') && attr(xml, 'id') === id);
-    const target = to === undefined ? '' : ` to='${escape(to)}'`;
+    const target = to === undefined ? '' : ` to='${escapeXml(to)}'`;
     this.send(`<iq xmlns='jabber:client' type='${type}' id='${id}'${target}>${payload}</iq>`);
     const reply = await wanted;
     if (attr(reply, 'type') === 'error') throw new ServerError(`iq ${tagName(payload)}`, reply);
@@ -199,7 +186,7 @@ export class Client {
   async #openStream(): Promise<void> {
     const features = this.waitFor((xml) => xml.includes('features') && tagName(xml) === 'features');
     this.#socket.send(
-      `<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='${escape(this.#options.domain)}' version='1.0'/>`,
+      `<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='${escapeXml(this.#options.domain)}' version='1.0'/>`,
     );
     this.#features = await features;
   }
@@ -244,8 +231,8 @@ export class Client {
     const type = attr(xml, 'type');
     if (type !== 'get' && type !== 'set') return;
     const from = attr(xml, 'from');
-    const to = from === undefined ? '' : ` to='${escape(from)}'`;
-    this.send(`<iq xmlns='jabber:client' type='result' id='${escape(attr(xml, 'id') ?? '')}'${to}/>`);
+    const to = from === undefined ? '' : ` to='${escapeXml(from)}'`;
+    this.send(`<iq xmlns='jabber:client' type='result' id='${escapeXml(attr(xml, 'id') ?? '')}'${to}/>`);
   }
 
   #ended(reason: string): void {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
@@ -69,13 +69,17 @@ async function measure(cell: Cell, variant: Variant, context: Omit<Context<Compa
   const { options, progress, report } = context;
   const folder = mkdtempSync(join(tmpdir(), 'rookery-compare-'));
   const start = variant.peer.prepare(folder, options.port, variant.archive);
-  const server = startServer(start.command, start.args, { env: start.env, core: options.serverCore });
+  const log = join(folder, 'output.log');
+  const server = startServer(start.command, start.args, { env: start.env, core: options.serverCore, log });
   const before = report.phases.length;
   try {
     await waitForPort(addressOf(start.url), server, progress);
     const target = { pid: server.pid, stop: async () => {} };
     const common = commonOptions(options, variant.name, start.url, start.domain);
     await cell.work({ ...context, options: { ...common, ...extra }, target });
+  } catch (error) {
+    if (server.ended() !== undefined) progress.say(readFileSync(log, 'utf8').slice(-2_000));
+    throw error;
   } finally {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });

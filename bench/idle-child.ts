@@ -42,4 +42,5 @@ async function work({ options, accounts, first }: IdleOrder): Promise<void> {
 
 process.once('message', (order: IdleOrder) => void work(order));
 process.on('disconnect', () => process.exit(0));
+// The parent decides: Ctrl-C reaches the whole terminal group.
 process.on('SIGINT', () => {});

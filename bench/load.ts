@@ -17,14 +17,14 @@ export interface LoadOptions {
   readonly bodyBytes: number;
   readonly warmupMs: number;
   readonly durationMs: number;
+  /** ms without any delivery after which what is still under way counts as lost */
+  readonly drainQuietMs?: number;
   readonly send: (user: number, xml: string) => void;
   readonly meter: Meter;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-/** ms without any delivery after which what is still under way counts as lost */
-const drainQuietMs = 10_000;
 /** Open loop: at most so many messages under way; the schedule goes on, so the wait shows in the latencies. */
 const underWayMax = 50_000;
 
@@ -161,7 +161,7 @@ export class Load {
   async #drain(name: string): Promise<void> {
     let last = this.#delivered;
     let since = performance.now();
-    while (this.underWay > 0 && performance.now() - since < drainQuietMs) {
+    while (this.underWay > 0 && performance.now() - since < (this.#options.drainQuietMs ?? 10_000)) {
       await sleep(20);
       if (this.#delivered !== last) since = performance.now();
       last = this.#delivered;

@@ -1,5 +1,5 @@
 import type { Client } from './client.ts';
-import { attr, element, escape, text } from './scan.ts';
+import { attr, element, escapeXml, text } from './scan.ts';
 
 export interface PageQuery {
   /** bare JID of the other side */
@@ -55,7 +55,7 @@ export async function mamPage(client: Client, query: PageQuery): Promise<Page> {
 
 function form(query: PageQuery): string {
   const field = (name: string, value: string | undefined) =>
-    value === undefined ? '' : `<field var='${name}'><value>${escape(value)}</value></field>`;
+    value === undefined ? '' : `<field var='${name}'><value>${escapeXml(value)}</value></field>`;
   const fields = field('with', query.with) + field('start', query.start) + field('end', query.end);
   if (fields === '') return '';
   const type = "<field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field>";
@@ -64,7 +64,7 @@ function form(query: PageQuery): string {
 
 function rsm(query: PageQuery): string {
   const before =
-    query.before === undefined ? '' : query.before === '' ? '<before/>' : `<before>${escape(query.before)}</before>`;
-  const after = query.after === undefined ? '' : `<after>${escape(query.after)}</after>`;
+    query.before === undefined ? '' : query.before === '' ? '<before/>' : `<before>${escapeXml(query.before)}</before>`;
+  const after = query.after === undefined ? '' : `<after>${escapeXml(query.after)}</after>`;
   return `<set xmlns='http://jabber.org/protocol/rsm'><max>${query.max}</max>${before}${after}</set>`;
 }

@@ -1,12 +1,13 @@
-import { type Client, ServerError } from './client.ts';
-import { attr, escape } from './scan.ts';
+import type { Client } from './client.ts';
+import { attr, escapeXml } from './scan.ts';
+import { ServerError } from './server-error.ts';
 
 /** Enters a room without its history (XEP-0045 7.2); done when the own presence comes back. @throws ServerError */
 export async function enterRoom(client: Client, room: string, nick: string): Promise<void> {
   const self = `${room}/${nick}`;
   const own = client.waitFor((xml) => xml.startsWith('<presence') && isAbout(xml, room, self));
   client.send(
-    `<presence xmlns='jabber:client' to='${escape(self)}'><x xmlns='http://jabber.org/protocol/muc'>` +
+    `<presence xmlns='jabber:client' to='${escapeXml(self)}'><x xmlns='http://jabber.org/protocol/muc'>` +
       "<history maxstanzas='0'/></x></presence>",
   );
   const answer = await own;

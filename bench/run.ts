@@ -8,14 +8,16 @@ import type { Report } from './report.ts';
 import { renderTable } from './table.ts';
 import { findTarget, type Target } from './target.ts';
 
-/** Aborts on the first Ctrl-C; the second ends the process at once. */
+/** Aborts on the first Ctrl-C (or SIGTERM); the second ends the process at once. */
 export function interruptible(progress: Progress): AbortSignal {
   const controller = new AbortController();
-  process.on('SIGINT', () => {
+  const stop = () => {
     if (controller.signal.aborted) process.exit(130);
     controller.abort();
     progress.say('stopping: the report follows (Ctrl-C again ends at once)');
-  });
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
   return controller.signal;
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { attr, element, escape, tagName, text, texts } from './scan.ts';
+import { attr, element, escapeXml, tagName, text, texts } from './scan.ts';
 
 t.test('the name of the first tag is found without its prefix', async (t) => {
   for (const [xml, name] of [
@@ -38,5 +38,5 @@ t.test('elements and their texts are found by local name', async (t) => {
 });
 
 t.test('escaped text comes back through an attribute', async (t) => {
-  t.equal(attr(`<a x='${escape(`<&'">`)}'/>`, 'x'), `<&'">`);
+  t.equal(attr(`<a x='${escapeXml(`<&'">`)}'/>`, 'x'), `<&'">`);
 });

@@ -56,7 +56,7 @@ export function texts(xml: string, name: string): string[] {
 }
 
 /** Text made safe for an attribute value or element content. */
-export function escape(value: string): string {
+export function escapeXml(value: string): string {
   return value.replace(/[&<>'"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress } from './progress.ts';
@@ -15,20 +16,24 @@ export interface ServerProcess {
 
 const stopMsMax = 20_000;
 
-/** Starts a server in a process group of its own, on one core when given. It does not outlive this process. */
+/**
+ * Starts a server in a process group of its own, on one core when given. It does not outlive this process. What it
+ * writes goes to the file `log`; without one its errors are shown.
+ */
 export function startServer(
   command: string,
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string; readonly core?: number } = {},
+  options: { readonly env?: Readonly<Record<string, string>>; readonly core?: number; readonly log?: string } = {},
 ): ServerProcess {
   const [program, ...rest] =
     options.core === undefined ? [command, ...args] : ['taskset', '-c', String(options.core), command, ...args];
+  const log = options.log === undefined ? undefined : openSync(options.log, 'a');
   const child: ChildProcess = spawn(program!, rest, {
     detached: true,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', log ?? 'ignore', log ?? 'inherit'],
     env: { ...process.env, ...options.env },
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
+  if (log !== undefined) closeSync(log);
   if (child.pid === undefined) throw new Error(`${program} cannot be started`);
   const group = -child.pid;
   const kill = () => signalGroup(group, 'SIGKILL');

@@ -115,6 +115,7 @@ export const configSchema = section({
   }),
   storage: section({
     foldBytes: int(64 * KIB, GIB),
+    busyTickMs: int(0, 1000),
     foldIntervalMs: int(10, 3_600_000),
     foldSliceMs: int(1, 1000),
     memoryBytesMax: int(MIB, 16 * GIB),

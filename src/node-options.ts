@@ -1,4 +1,5 @@
 import type { ChatLimits } from './actors/chat-state.ts';
+import type { RuntimeOptions } from './actors/runtime.ts';
 import type { SessionLimits } from './actors/session-types.ts';
 import type { Config } from './config.ts';
 import type { StoreOptionsInput } from './storage/options.ts';
@@ -11,10 +12,33 @@ import { FRAME_LIMITS, type FrameLimits } from './xmpp/xml.ts';
 const HOUR_MS = 3_600_000;
 
 export function storeOptionsOf(config: Config): StoreOptionsInput {
-  return { ...config.storage, folder: config.node.dataDir, shards: config.node.shards };
+  const { busyTickMs: _tick, ...storage } = config.storage;
+  return { ...storage, folder: config.node.dataDir, shards: config.node.shards };
 }
 
-export function chatLimitsOf(config: Config): ChatLimits {
+/** What the runtime takes from the operator; bounds that nobody needs to turn are named here. */
+export function runtimeOptionsOf(
+  config: Config,
+): Omit<RuntimeOptions, 'store' | 'bus' | 'directory' | 'now' | 'monotonicMs' | 'sessionParts' | 'onCrash'> {
+  const { actors, storage } = config;
+  return {
+    nodeId: config.node.id,
+    mailboxMax: config.limits.mailboxMax,
+    turnsMax: 100_000,
+    busyOps: 16,
+    busyTickMs: storage.busyTickMs,
+    idleMs: actors.passivateAfterMs,
+    entitiesMax: actors.loadedMax,
+    resendMs: 5000,
+    resendMsMax: 60_000,
+    sweepMs: actors.sweepMs,
+    rowsMax: 100_000,
+    chat: chatLimitsOf(config),
+    session: sessionLimitsOf(config),
+  };
+}
+
+function chatLimitsOf(config: Config): ChatLimits {
   return {
     dedupeMs: config.dedupe.hours * HOUR_MS,
     dedupePerSenderMin: config.dedupe.perSenderMin,
@@ -24,7 +48,7 @@ export function chatLimitsOf(config: Config): ChatLimits {
   };
 }
 
-export function sessionLimitsOf(config: Config): SessionLimits {
+function sessionLimitsOf(config: Config): SessionLimits {
   const { limits } = config;
   return {
     resourcesMax: limits.resourcesPerUserMax,

@@ -10,29 +10,28 @@ import { Metrics } from './base/metrics.ts';
 import { randomBytes } from './base/random.ts';
 import { soleDirectory } from './cluster/directory.ts';
 import type { Config } from './config.ts';
+import type { AdminApi, NodeStatus } from './http/admin.ts';
+import { createAdminApi } from './http/admin-api.ts';
+import { startAdminServer } from './http/admin-server.ts';
+import { adminSocketPath } from './http/admin-socket.ts';
 import { httpRoutes } from './http/routes.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
-import { registerNodeMetrics } from './node-metrics.ts';
-import {
-  chatLimitsOf,
-  frameLimitsOf,
-  listenerOptionsOf,
-  loginLimitsOf,
-  sessionLimitsOf,
-  storeOptionsOf,
-} from './node-options.ts';
+import { clusterSecret, isReady } from './node-checks.ts';
+import { registerNodeMetrics, statusFigures } from './node-metrics.ts';
+import { frameLimitsOf, listenerOptionsOf, loginLimitsOf, runtimeOptionsOf, storeOptionsOf } from './node-options.ts';
 import type { LogStore } from './storage/log-store.ts';
 import { openRocksStore } from './storage/log-store-rocks.ts';
 import { inProcessBus } from './transport/bus.ts';
 import { createListener, type Listener } from './transport/listener.ts';
 import { VERSION } from './version.ts';
-import { limitDerivations, systemPbkdf2 } from './xmpp/credentials.ts';
-import { buildProtocol } from './xmpp/index.ts';
+import { checkUsername } from './xmpp/account.ts';
+import { limitDerivations, type Pbkdf2, preparePassword, systemPbkdf2 } from './xmpp/credentials.ts';
+import { buildProtocol, type Protocol } from './xmpp/index.ts';
 import { dispatchIq } from './xmpp/iq-table.ts';
 import { createLoginLimits, limitStep } from './xmpp/login-limits.ts';
 import { PAGE_DEFAULTS } from './xmpp/mam-page.ts';
 
-/** A running node. The only place where its parts are built, once each, in order. */
+/** A running node. This file is the only place where its parts are built, once each, by hand, in order. */
 export interface Node {
   readonly config: Config;
   readonly port: number;
@@ -51,44 +50,33 @@ export interface Node {
 const DERIVATIONS = { runningMax: 2, waitingMax: 256 } as const;
 const ASK_TIMEOUT_MS = 10_000;
 
-/**
- * @throws StorageRefusedError when the folder cannot be used, ExitError when the port cannot be listened on
- */
-export async function startNode(config: Config): Promise<Node> {
-  const log = createLog(config.log);
-  const metrics = new Metrics();
-  const { domain } = config.node;
-  const now = systemClock.now;
+/** Storage, actors and accounts: a node without sockets. */
+interface Core {
+  readonly store: LogStore;
+  readonly runtime: Runtime;
+  readonly accounts: Accounts;
+  readonly protocol: Protocol;
+  readonly pbkdf2: Pbkdf2;
+}
+
+async function openCore(config: Config, log: Log): Promise<Core> {
   const store = await openRocksStore(storeOptionsOf(config));
   const pbkdf2 = limitDerivations(systemPbkdf2, DERIVATIONS);
-  const archive = createArchivePort(store, config.node.shards);
   const protocol = buildProtocol({
     software: { name: 'Rookery', version: VERSION },
-    startedAtMs: now(),
-    archive,
+    startedAtMs: systemClock.now(),
+    archive: createArchivePort(store, config.node.shards),
     archiveLimits: { ...PAGE_DEFAULTS, ...config.archive },
   });
   const runtime: Runtime = createRuntime({
-    nodeId: config.node.id,
+    ...runtimeOptionsOf(config),
     store,
     bus: inProcessBus(config.node.id),
     directory: soleDirectory(config.node.shards, config.node.id),
-    now,
+    now: systemClock.now,
     monotonicMs: systemClock.monotonic,
-    mailboxMax: config.limits.mailboxMax,
-    turnsMax: 100_000,
-    busyOps: Number(process.env['BUSY_OPS'] ?? 8),
-    busyTickMs: Number(process.env['BUSY_MS'] ?? 2),
-    idleMs: config.actors.passivateAfterMs,
-    entitiesMax: config.actors.loadedMax,
-    resendMs: 5000,
-    resendMsMax: 60_000,
-    sweepMs: 1000,
-    rowsMax: 100_000,
-    chat: chatLimitsOf(config),
-    session: sessionLimitsOf(config),
     sessionParts: {
-      domain,
+      domain: config.node.domain,
       newId: () => shortId(),
       dispatchIq: (session, request) => dispatchIq(protocol.iqTable, session, request) === 'handled',
       registration: decideRegistration,
@@ -104,10 +92,38 @@ export async function startNode(config: Config): Promise<Node> {
     pbkdf2,
     iterations: config.login.iterations,
     askTimeoutMs: ASK_TIMEOUT_MS,
-    now,
+    now: systemClock.now,
     randomBytes,
   });
-  const secret = await clusterSecret(store, runtime);
+  return { store, runtime, accounts, protocol, pbkdf2 };
+}
+
+async function closeCore({ runtime, store }: Core): Promise<void> {
+  await runtime.close();
+  await store.close();
+}
+
+/**
+ * Starts a node.
+ * @throws StorageRefusedError when the folder cannot be used, ExitError when the port cannot be listened on
+ */
+export async function startNode(config: Config): Promise<Node> {
+  const log = createLog(config.log);
+  const core = await openCore(config, log);
+  try {
+    return await openDoors(config, log, core);
+  } catch (error) {
+    await closeCore(core);
+    throw error;
+  }
+}
+
+async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
+  const { store, runtime, accounts, protocol, pbkdf2 } = core;
+  const { domain } = config.node;
+  const { iterations, anonymous, attempts } = config.login;
+  const startedMs = systemClock.now();
+  const metrics = new Metrics();
   const limits = createLoginLimits(loginLimitsOf(config));
   const backend = createGatewayBackend({
     domain,
@@ -115,12 +131,7 @@ export async function startNode(config: Config): Promise<Node> {
     accounts,
     pbkdf2,
     caps: protocol.caps,
-    sasl: {
-      secret,
-      iterations: config.login.iterations,
-      anonymous: config.login.anonymous,
-      authAttemptsMax: config.login.attempts,
-    },
+    sasl: { secret: await clusterSecret(store, runtime), iterations, anonymous, authAttemptsMax: attempts },
     registration: config.registration.open,
     limit: (event) => limitStep(limits, event),
     askTimeoutMs: ASK_TIMEOUT_MS,
@@ -128,48 +139,51 @@ export async function startNode(config: Config): Promise<Node> {
     log,
   });
   const listener = createListener(backend, listenerOptionsOf(config, frameLimitsOf(config)));
-  registerNodeMetrics(metrics, { store, runtime, listener });
+  registerNodeMetrics(metrics, { store, runtime, listener, lagResolutionMs: config.metrics.lagResolutionMs });
   const http = await startHttpServer({
     listen: config.listen,
     routes: httpRoutes({
+      ...config.listen,
       domain,
-      paths: config.listen.paths,
-      publicWebSocketUrl: config.listen.publicWebSocketUrl,
-      webClient: config.listen.webClient,
       registration: config.registration.open,
       metricsAccess: config.metrics.access,
       metrics,
-      ready: () => ready(store, runtime),
+      ready: () => isReady(store, runtime),
     }),
     onUpgrade: (request, socket, head, client) => listener.upgrade(request, socket, head, client),
     log,
     metrics,
   });
-  return node(config, { http, listener, runtime, accounts, store, log });
-}
-
-function node(
-  config: Config,
-  parts: Omit<Node, 'config' | 'port' | 'webUrl' | 'webSocketUrls' | 'close'> & { readonly http: HttpServer },
-): Node {
-  const { http, listener, runtime, store, log } = parts;
-  const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
-  const base = `${host}:${http.port}`;
+  const urls = urlsOf(config, http);
+  const status = async (): Promise<NodeStatus> => ({
+    node: config.node.id,
+    version: VERSION,
+    domain,
+    pid: process.pid,
+    startedMs,
+    ...(await isReady(store, runtime)),
+    ...urls,
+    registration: config.registration.open,
+    figures: statusFigures({ store, runtime, listener }),
+  });
+  const api = adminApi(config, accounts, status);
+  const admin = await startAdminServer({ socketPath: adminSocketPath(config.node.dataDir), api, log });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     http.stopAccepting();
     await listener.close(config.node.drainMs);
-    await runtime.close();
-    await store.close();
+    await admin.close();
+    await closeCore(core);
     await http.close();
     log.info({ node: config.node.id }, 'stopped');
   };
   return {
-    ...parts,
+    ...core,
+    ...urls,
     config,
+    listener,
+    log,
     port: http.port,
-    webUrl: `${http.secure ? 'https' : 'http'}://${base}/`,
-    webSocketUrls: config.listen.paths.map((path) => `${http.secure ? 'wss' : 'ws'}://${base}${path}`),
     close: () => {
       closing ??= close();
       return closing;
@@ -177,23 +191,40 @@ function node(
   };
 }
 
-/** From it come the salts of users who do not exist: it has to outlive restarts (sasl-mechanism.ts). */
-async function clusterSecret(store: LogStore, runtime: Runtime): Promise<Uint8Array> {
-  const key = 'cluster-secret';
-  const found = store.get(0, key) as Uint8Array | undefined;
-  if (found !== undefined) return found;
-  const secret = Uint8Array.from(randomBytes(32));
-  await runtime.write(0, [{ t: 'put', key, value: secret }]);
-  return secret;
+/** The accounts of a folder that no node runs on, for `rookery user …`. @throws StorageRefusedError */
+export async function openAdmin(config: Config): Promise<{ readonly api: AdminApi; close(): Promise<void> }> {
+  const core = await openCore(config, createLog(config.log));
+  const status = async (): Promise<NodeStatus> => {
+    throw new Error('no node is running');
+  };
+  return { api: adminApi(config, core.accounts, status), close: () => closeCore(core) };
 }
 
-/** /readyz: a row goes through the log to the disk and is read back. */
-async function ready(store: LogStore, runtime: Runtime): Promise<{ ready: boolean; reason?: string }> {
-  const key = 'ready-check';
-  const value = shortId();
-  if (!store.writable) return { ready: false, reason: 'the storage accepts no writes (disk full or failed)' };
-  await runtime.write(0, [{ t: 'put', key, value }]);
-  return store.get(0, key) === undefined
-    ? { ready: false, reason: 'what was written could not be read' }
-    : { ready: true };
+function adminApi(config: Config, accounts: Accounts, status: () => Promise<NodeStatus>): AdminApi {
+  const { domain } = config.node;
+  return createAdminApi({
+    domain,
+    accounts,
+    bareJidOf: (localpart) => {
+      const verdict = checkUsername(localpart, domain);
+      return verdict.ok ? verdict.jid.bare : undefined;
+    },
+    preparePassword: (password) => {
+      const verdict = preparePassword(password);
+      return verdict.ok ? verdict.password : undefined;
+    },
+    status,
+  });
+}
+
+function urlsOf(
+  config: Config,
+  http: HttpServer,
+): { readonly webUrl: string; readonly webSocketUrls: readonly string[] } {
+  const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
+  const base = `${host}:${http.port}`;
+  return {
+    webUrl: `${http.secure ? 'https' : 'http'}://${base}/`,
+    webSocketUrls: config.listen.paths.map((path) => `${http.secure ? 'wss' : 'ws'}://${base}${path}`),
+  };
 }

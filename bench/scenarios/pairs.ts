@@ -36,7 +36,7 @@ export async function pairs(context: Context<PairsOptions>): Promise<void> {
     closeAll(clients);
   }
   await relay('relay after');
-  compareWithRelay(report, options);
+  if (options.relay) compareWithRelay(report, options);
 }
 
 async function serverPhase(context: Context<PairsOptions>, clients: readonly Client[]): Promise<void> {

@@ -29,7 +29,17 @@ export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: 
       run: (effect) => parts.toSession(effect.to, effect.msg),
       dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
       reset: () => {
+        const { waiting, askedAt } = chat;
         chat = loadChat(id, shard, parts, runtime.now());
+        chat.waiting = waiting;
+        chat.askedAt = askedAt;
+      },
+      abandon: (batch) => {
+        const outcome = { ok: false, condition: 'internal-server-error' } as const;
+        for (const message of batch) {
+          if (message.t !== 'send' || message.token === 0) continue;
+          parts.toSession(message.sender, { t: 'answer', token: message.token, outcome });
+        }
       },
     },
     runtime,

@@ -1,11 +1,15 @@
-import type { Pipeline } from './pipeline.ts';
+import type { Pipeline, Submission } from './pipeline.ts';
 import type { ActorSystem, Mailbox } from './spawn.ts';
-import { isEmpty, newTurn, type Turn, writesOf } from './turn.ts';
+import { newTurn, type Turn } from './turn.ts';
 
 /**
  * The shell of an entity: an actor whose wake-ups are turns. It runs the pure step on every message that has gathered,
  * submits the turn's writes as one op, and runs the effects when the op is committed. The order of effects is the
  * order of turns, always.
+ *
+ * Failure. A refused op or a crash drops what is in memory. Committed state is only whole when nothing of this entity
+ * is on its way to the log any more: until then messages are held back (they count in `depth`, under the mailbox's
+ * bound), then the state is reloaded and they go on. Reloading earlier would give a number out twice.
  */
 export interface EntityBehaviour<M, E> {
   /** Pure: changes the entity's state and fills the turn. A throw is a broken invariant. */
@@ -13,8 +17,12 @@ export interface EntityBehaviour<M, E> {
   run(effect: E): void;
   /** Puts the outbox of a committed op on its way. */
   dispatch(turn: Turn<E>, idx: number): void;
-  /** Drops what is in memory and reloads from committed state: after a refused op or a crash. */
+  /** Drops what is in memory and reloads from committed state: after a refused op or a crash, nothing pending. */
   reset(error: Error): void;
+  /** After a crash, behind `reset`: these messages had no effect and will have none; whoever waits for one is told. */
+  abandon(batch: readonly M[]): void;
+  /** What a full mailbox still takes (spawn.ts). */
+  urgent?(message: M): boolean;
 }
 
 export interface EntityRuntime {
@@ -42,58 +50,151 @@ export function createEntity<M, E>(
   behaviour: EntityBehaviour<M, E>,
   runtime: EntityRuntime,
 ): Entity<M> {
-  let pending = 0;
-  let lastActive = runtime.now();
+  return new EntityShell(kind, shard, behaviour, runtime);
+}
 
-  const mailbox: Mailbox<M> = runtime.system.spawn<M>(kind, {
-    mailboxMax: runtime.mailboxMax,
-    receive(batch) {
-      lastActive = runtime.now();
-      const turn = newTurn<E>(lastActive);
-      for (const message of batch) behaviour.step(message, turn);
-      for (const effect of turn.immediate) behaviour.run(effect);
-      if (pending === 0 && isEmpty(turn)) {
-        for (const effect of turn.effects) behaviour.run(effect);
-        return;
-      }
-      pending += 1;
-      runtime.pipeline.submit({
-        shard,
-        writes: writesOf(turn),
-        outbox: turn.outbox,
-        settle: (error, idx) => settle(turn, error, idx),
-      });
-    },
-    onCrash(error) {
-      runtime.onCrash(kind, error);
-      behaviour.reset(error instanceof Error ? error : new Error(String(error)));
-      return 'resume';
-    },
-  });
+class EntityShell<M, E> implements Entity<M> {
+  readonly shard: number;
+  pending = 0;
+  lastActive: number;
+  readonly #behaviour: EntityBehaviour<M, E>;
+  readonly #runtime: EntityRuntime;
+  readonly #mailbox: Mailbox<M>;
+  readonly #run: (effect: E) => void;
+  readonly #kind: string;
+  /** set from a failure until the state is reloaded: what is to be done then */
+  #failure: { readonly error: Error; readonly refused: Turn<E>[]; readonly lost: M[]; crashed: boolean } | undefined;
+  #held: M[] = [];
 
-  function settle(turn: Turn<E>, error: Error | undefined, idx: number): void {
-    pending -= 1;
-    if (error !== undefined) {
-      behaviour.reset(error);
-      for (const effect of turn.onFail) behaviour.run(effect);
-      return;
-    }
-    if (turn.outbox.length > 0) behaviour.dispatch(turn, idx);
-    for (const effect of turn.effects) behaviour.run(effect);
+  constructor(kind: string, shard: number, behaviour: EntityBehaviour<M, E>, runtime: EntityRuntime) {
+    this.shard = shard;
+    this.#kind = kind;
+    this.#behaviour = behaviour;
+    this.#runtime = runtime;
+    this.#run = (effect) => behaviour.run(effect);
+    this.lastActive = runtime.now();
+    this.#mailbox = runtime.system.spawn<M>(kind, {
+      mailboxMax: runtime.mailboxMax,
+      urgent: (message) => behaviour.urgent?.(message) === true,
+      receive: (batch) => this.#receive(batch),
+      // `receive` answers for its own faults.
+      onCrash: (error) => {
+        runtime.onCrash(kind, error);
+        return 'resume';
+      },
+    });
   }
 
-  return {
-    shard,
-    tell: (message) => mailbox.tell(message),
-    get pending() {
-      return pending;
-    },
-    get depth() {
-      return mailbox.depth;
-    },
-    get lastActive() {
-      return lastActive;
-    },
-    stop: () => mailbox.stop(),
-  };
+  get depth(): number {
+    return this.#mailbox.depth + this.#held.length;
+  }
+
+  tell(message: M): boolean {
+    return this.#held.length < this.#runtime.mailboxMax && this.#mailbox.tell(message);
+  }
+
+  stop(): void {
+    this.#mailbox.stop();
+  }
+
+  #receive(batch: readonly M[]): void {
+    this.lastActive = this.#runtime.now();
+    if (this.#failure !== undefined) {
+      for (const message of batch) this.#held.push(message);
+      if (this.pending === 0) this.#recover();
+      return;
+    }
+    let turn = newTurn<E>(this.lastActive);
+    let from = 0;
+    try {
+      for (let i = 0; i < batch.length; i++) {
+        this.#behaviour.step(batch[i] as M, turn);
+        if (!turn.sealed || i === batch.length - 1) continue;
+        this.#submit(turn);
+        from = i + 1;
+        // Refused at once: what is left waits with the rest.
+        if (this.#failure !== undefined) return this.#receive(batch.slice(from));
+        turn = newTurn<E>(this.lastActive);
+      }
+      this.#submit(turn);
+    } catch (thrown) {
+      this.#crashed(thrown, batch.slice(from));
+    }
+  }
+
+  #submit(turn: Turn<E>): void {
+    turn.runImmediate(this.#run);
+    if (this.pending === 0 && turn.isEmpty) return turn.runEffects(this.#run);
+    this.pending += 1;
+    this.#runtime.pipeline.submit(new TurnSubmission(this, turn));
+  }
+
+  settle(turn: Turn<E>, error: Error | undefined, idx: number): void {
+    this.pending -= 1;
+    if (error !== undefined) {
+      this.#failure ??= { error, refused: [], lost: [], crashed: false };
+      this.#failure.refused.push(turn);
+    } else {
+      try {
+        if (turn.posts().length > 0) this.#behaviour.dispatch(turn, idx);
+        turn.runEffects(this.#run);
+      } catch (thrown) {
+        // One entity's fault must not keep the others of this tick from settling.
+        this.#crashed(thrown, []);
+      }
+    }
+    if (this.#failure !== undefined && this.pending === 0) this.#recover();
+  }
+
+  #crashed(thrown: unknown, batch: readonly M[]): void {
+    this.#runtime.system.crashed();
+    this.#runtime.onCrash(this.#kind, thrown);
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    this.#failure ??= { error, refused: [], lost: [], crashed: true };
+    this.#failure.crashed = true;
+    this.#failure.lost.push(...batch);
+    if (this.pending === 0) this.#recover();
+  }
+
+  #recover(): void {
+    const failure = this.#failure;
+    if (failure === undefined) return;
+    try {
+      this.#behaviour.reset(failure.error);
+    } catch (thrown) {
+      // The store cannot be read: held back until the next message tries again.
+      return this.#runtime.onCrash(this.#kind, thrown);
+    }
+    const held = this.#held;
+    this.#failure = undefined;
+    this.#held = [];
+    for (const turn of failure.refused) turn.runOnFail(this.#run);
+    if (failure.crashed) this.#behaviour.abandon(failure.lost);
+    if (held.length > 0) this.#receive(held);
+  }
+}
+
+interface Settling<E> {
+  readonly shard: number;
+  settle(turn: Turn<E>, error: Error | undefined, idx: number): void;
+}
+
+class TurnSubmission<E> implements Submission {
+  readonly shard: number;
+  readonly writes: Submission['writes'];
+  readonly outbox: Submission['outbox'];
+  readonly #entity: Settling<E>;
+  readonly #turn: Turn<E>;
+
+  constructor(entity: Settling<E>, turn: Turn<E>) {
+    this.shard = entity.shard;
+    this.writes = turn.writes();
+    this.outbox = turn.posts();
+    this.#entity = entity;
+    this.#turn = turn;
+  }
+
+  settle(error: Error | undefined, idx: number): void {
+    this.#entity.settle(this.#turn, error, idx);
+  }
 }

@@ -5,6 +5,7 @@ import { randomBytes } from '../base/random.ts';
 import type { BindOutcome, GatewayBackend, ResumeOutcome } from '../transport/backend.ts';
 import type { Connection, Peer } from '../transport/connection.ts';
 import type { Pbkdf2 } from '../xmpp/credentials.ts';
+import { SESSION_FEATURE } from '../xmpp/rfc3921-session.ts';
 import { ROSTER_VERSIONING_FEATURE } from '../xmpp/rfc6121-roster.ts';
 import { PRE_APPROVAL_FEATURE } from '../xmpp/rfc6121-subscription.ts';
 import type { SaslContext } from '../xmpp/sasl-mechanism.ts';
@@ -31,7 +32,6 @@ export interface BackendOptions {
 }
 
 const BIND_FEATURE = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>`;
-const SESSION_FEATURE = `<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>`;
 
 export function createGatewayBackend(options: BackendOptions): GatewayBackend {
   const { domain, runtime, accounts, clock, log } = options;
@@ -71,8 +71,12 @@ export function createGatewayBackend(options: BackendOptions): GatewayBackend {
     bind: (user, conn, resource) => ask<BindOutcome>(user, (reply) => ({ t: 'bind', conn, resource, reply })),
     resume: (user, conn: Connection, smId, h) =>
       ask<ResumeOutcome>(user, (reply) => ({ t: 'resume', conn, smId, h, reply })),
-    frame: (user, sid, frame) => runtime.toSession(user, { t: 'frame', sid, frame }),
-    gone: (user, sid, conn, clean) => runtime.toSession(user, { t: 'gone', sid, conn, clean }),
+    frame: (user, sid, conn, frame) => {
+      // A frame that is lost would make `h` count wrongly: the socket goes, the client resumes and sends it again.
+      if (runtime.toSession(user, { t: 'frame', sid, frame })) return;
+      conn.close({ t: 'detached', why: 'the mailbox of the session is full' });
+    },
+    gone: (user, sid, conn, clean) => void runtime.toSession(user, { t: 'gone', sid, conn, clean }),
     randomBytes,
     newStreamId: () => shortId(),
     now: clock.now,

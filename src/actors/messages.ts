@@ -140,6 +140,8 @@ export interface ConnPort {
   send(xml: string): void;
   /** Bytes accepted but not yet taken by the kernel. */
   readonly queuedBytes: number;
+  /** the socket is gone or going: nothing sent reaches the client any more */
+  readonly closing?: boolean;
   /** Ends the socket: stream error (if any), `<close/>`, WebSocket close. */
   close(reason: CloseReason): void;
 }

@@ -1,3 +1,4 @@
+import type { OutboxItem } from '../storage/log-store.ts';
 import type { Source } from './messages.ts';
 
 /**
@@ -18,17 +19,21 @@ export interface OutboxOptions {
 interface PendingOp {
   readonly shard: number;
   readonly idx: number;
-  /** undefined once acked */
-  readonly items: ({ readonly to: string; readonly body: unknown; live: unknown } | undefined)[];
+  readonly items: readonly OutboxItem[];
+  /** positions that are acked; undefined while none is */
+  acked: boolean[] | undefined;
   left: number;
   nextAt: number;
   delay: number;
 }
 
+/** Bound of shard numbers (log-store.ts), so that `idx × SHARDS_MAX + shard` names an op. */
+const SHARDS_MAX = 65_536;
+
 export class Outbox {
   readonly #options: OutboxOptions;
-  readonly #ops = new Map<number, Map<number, PendingOp>>();
-  #size = 0;
+  /** by `idx × SHARDS_MAX + shard`, in the order of their commits */
+  readonly #ops = new Map<number, PendingOp>();
   resent = 0;
 
   constructor(options: OutboxOptions) {
@@ -37,67 +42,53 @@ export class Outbox {
 
   /** Ops with items that are not acked yet. */
   get size(): number {
-    return this.#size;
+    return this.#ops.size;
   }
 
   /** Takes over a committed op's items and sends them. `live[i]` goes along with the first sending only. */
-  add(
-    shard: number,
-    idx: number,
-    items: readonly { readonly to: string; readonly body: unknown }[],
-    live: readonly unknown[],
-    now: number,
-  ): void {
+  add(shard: number, idx: number, items: readonly OutboxItem[], live: readonly unknown[], now: number): void {
+    const { resendMs } = this.#options;
     const op: PendingOp = {
       shard,
       idx,
-      items: items.map(({ to, body }, i) => ({ to, body, live: live[i] })),
+      items,
+      acked: undefined,
       left: items.length,
-      nextAt: now + this.#options.resendMs,
-      delay: this.#options.resendMs,
+      nextAt: now + resendMs,
+      delay: resendMs,
     };
-    let ops = this.#ops.get(shard);
-    if (ops === undefined) {
-      ops = new Map();
-      this.#ops.set(shard, ops);
-    }
-    ops.set(idx, op);
-    this.#size += 1;
-    this.#send(op);
+    this.#ops.set(idx * SHARDS_MAX + shard, op);
+    for (let pos = 0; pos < items.length; pos++) this.#send(op, pos, live[pos]);
   }
 
   ack(source: Source): void {
-    const ops = this.#ops.get(source.shard);
-    const op = ops?.get(source.idx);
-    if (ops === undefined || op === undefined || op.items[source.pos] === undefined) return;
-    op.items[source.pos] = undefined;
+    const key = source.idx * SHARDS_MAX + source.shard;
+    const op = this.#ops.get(key);
+    if (op === undefined || source.pos >= op.items.length) return;
+    if (op.items.length > 1) {
+      op.acked ??= [];
+      if (op.acked[source.pos] === true) return;
+      op.acked[source.pos] = true;
+    }
     op.left -= 1;
     if (op.left > 0) return;
-    ops.delete(source.idx);
-    if (ops.size === 0) this.#ops.delete(source.shard);
-    this.#size -= 1;
-    this.#options.acked(source.shard, source.idx);
+    this.#ops.delete(key);
+    this.#options.acked(op.shard, op.idx);
   }
 
-  /** Sends again what is due, oldest first within a shard. */
+  /** Sends again what is due, oldest first. */
   sweep(now: number): void {
-    for (const ops of this.#ops.values()) {
-      for (const op of ops.values()) {
-        if (op.nextAt > now) continue;
-        op.delay = Math.min(op.delay * 2, this.#options.resendMsMax);
-        op.nextAt = now + op.delay;
-        this.resent += op.left;
-        this.#send(op);
-      }
+    for (const op of this.#ops.values()) {
+      if (op.nextAt > now) continue;
+      op.delay = Math.min(op.delay * 2, this.#options.resendMsMax);
+      op.nextAt = now + op.delay;
+      this.resent += op.left;
+      for (let pos = 0; pos < op.items.length; pos++) if (op.acked?.[pos] !== true) this.#send(op, pos, undefined);
     }
   }
 
-  #send(op: PendingOp): void {
-    for (const [pos, item] of op.items.entries()) {
-      if (item === undefined) continue;
-      const { live } = item;
-      item.live = undefined;
-      this.#options.send(item.to, { shard: op.shard, idx: op.idx, pos }, item.body, live);
-    }
+  #send(op: PendingOp, pos: number, live: unknown): void {
+    const { to, body } = op.items[pos] as OutboxItem;
+    this.#options.send(to, { shard: op.shard, idx: op.idx, pos }, body, live);
   }
 }

@@ -50,6 +50,8 @@ export interface RuntimeStats {
   readonly sessions: number;
   readonly chats: number;
   readonly streams: number;
+  /** stanzas of clients since the start, by kind */
+  readonly stanzas: Readonly<Record<string, number>>;
   readonly outbox: number;
   readonly resent: number;
   readonly actors: ReturnType<ActorSystem['stats']>;
@@ -63,7 +65,8 @@ type Envelope =
   | { readonly t: 'ack'; readonly source: Source };
 
 export interface Runtime {
-  toSession(bareJid: string, message: SessionMessage): void;
+  /** False when its mailbox is full: the message is lost, the caller owes an answer. True says only "under way". */
+  toSession(bareJid: string, message: SessionMessage): boolean;
   toChat(chatId: string, message: ChatMessage): void;
   fetch(entries: readonly ArchiveEntry[]): (MessageRecord | undefined)[];
   /** Writes rows outside any entity (the node's own); rejects when the log refuses them. */
@@ -78,6 +81,7 @@ export interface Runtime {
 export function createRuntime(options: RuntimeOptions): Runtime {
   const { store, bus, directory } = options;
   const system = startActorSystem();
+  const stanzas = { message: 0, presence: 0, iq: 0 };
   const pipeline = createPipeline(store, {
     pendingMax: options.turnsMax,
     busyOps: options.busyOps,
@@ -108,14 +112,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     ...options.sessionParts,
     store,
     limits: options.session,
+    stanzas,
     rowsMax: options.rowsMax,
     lastInbox: (user) => store.last(shardOfKey(sessionKey(user)), `i/${user}`),
     readInbox: (user, seq) =>
       store.read(shardOfKey(sessionKey(user)), `i/${user}`, { from: seq, to: seq, limit: 1 })[0]?.record as never,
     toChat,
     toSession,
-    ackDelivery: (source) =>
-      bus.send(directory.leader(source.shard), { key: '', message: { t: 'ack', source } satisfies Envelope }),
+    ackDelivery: (source) => {
+      const leader = directory.leader(source.shard);
+      if (leader === bus.nodeId) outbox.ack(source);
+      else bus.send(leader, { key: '', message: { t: 'ack', source } satisfies Envelope });
+    },
     dispatch: addToOutbox,
     fetch,
   };
@@ -127,7 +135,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       case 'session':
         return void session(envelope.to).tell(envelope.msg);
       case 'chat':
-        return void chat(envelope.to).tell(envelope.msg);
+        return tellChat(chat(envelope.to), envelope.msg);
       case 'ack':
         return outbox.ack(envelope.source);
     }
@@ -151,16 +159,29 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return entity;
   }
 
-  function toSession(bareJid: string, msg: SessionMessage): void {
+  // An entity that is active here is led here: no need to hash its key and look its leader up.
+  function toSession(bareJid: string, msg: SessionMessage): boolean {
+    const active = sessions.get(bareJid);
+    if (active !== undefined) return active.tell(msg);
     post(sessionKey(bareJid), { t: 'session', to: bareJid, msg });
+    return true;
+  }
+
+  /** A send that its chat has no room for is answered, or the sender's stream would wait for ever. */
+  function tellChat(to: ChatEntity, msg: ChatMessage): void {
+    if (to.tell(msg) || msg.t !== 'send' || msg.token === 0) return;
+    const outcome = { ok: false, condition: 'resource-constraint', text: 'The chat is too busy' } as const;
+    toSession(msg.sender, { t: 'answer', token: msg.token, outcome });
   }
 
   function toChat(chatId: string, msg: ChatMessage): void {
-    post(chatKey(chatId), { t: 'chat', to: chatId, msg });
+    const active = chats.get(chatId);
+    if (active !== undefined) tellChat(active, msg);
+    else post(chatKey(chatId), { t: 'chat', to: chatId, msg });
   }
 
   function addToOutbox(shard: number, idx: number, turn: Turn<unknown>): void {
-    outbox.add(shard, idx, turn.outbox, turn.live, turn.now);
+    outbox.add(shard, idx, turn.posts(), turn.live, turn.now);
   }
 
   function sendItem(to: string, source: Source, body: unknown, live: unknown): void {
@@ -265,6 +286,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         sessions: sessions.size,
         chats: chats.size,
         streams,
+        stanzas: { ...stanzas },
         outbox: outbox.size,
         resent: outbox.resent,
         actors: system.stats(),

@@ -1,11 +1,12 @@
 import { parseJid } from '../xmpp/jid.ts';
-import { archives, type MamPrefs, PREFS_ROW } from '../xmpp/mam-prefs.ts';
+import { archivesFor, PREFS_ROW } from '../xmpp/mam-prefs.ts';
+import type { ChatPointer } from '../xmpp/mam-view.ts';
 import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
-import { routeMessage } from '../xmpp/rfc6121-routing.ts';
+import { type RouteStream, routeMessage } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { wrapCarbon } from '../xmpp/xep0280-carbons.ts';
-import { chatPointer, nextPointer } from '../xmpp/xep0313-mam.ts';
-import { directPeer, inboxStream, indexStream } from './keys.ts';
+import { nextPointer } from '../xmpp/xep0313-mam.ts';
+import { directPeer, indexStream } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import type { SessionState } from './session-state.ts';
 import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
@@ -35,19 +36,16 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
 
 function deliver(session: SessionState, item: ChatItem, record: MessageRecord, row: UserChatRow, key: string): void {
   const { turn, user } = session;
-  const prefs = session.get<MamPrefs>(PREFS_ROW);
-  const peer = directPeer(item.chat, user);
-  const from = parseJid(record.from);
-  const mine = from.bare === user;
-  const shown = record.x?.hidden !== true && archives(prefs, (jid) => session.rows.has(`r/${jid}`), parseJid(peer));
-  const n = shown ? row.n + 1 : undefined;
+  const mine = isFrom(record, user);
+  const n = isShown(session, item.chat, record) ? row.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
   const pointer = nextPointer(session.lastPointer, { chat: item.chat, chatSeq: item.seq, ts: record.ts, n });
   session.inboxSeq = seq;
   session.lastPointer = pointer;
-  turn.streams.push({ t: 'append', stream: inboxStream(user), seq, record: pointer });
+  turn.streams.push({ t: 'append', stream: session.inboxName, seq, record: pointer });
   if (n !== undefined) {
-    const entry = chatPointer(user, pointer, seq, from, parseJid(record.to));
+    const resource = resourceOf(mine ? record.to : record.from);
+    const entry: ChatPointer = { i: seq, q: item.seq, ts: pointer.ts, ...(resource !== undefined && { r: resource }) };
     turn.streams.push({ t: 'append', stream: indexStream(user, item.chat), seq: n, record: entry });
   }
   const quiet = record.x?.quiet === true;
@@ -58,39 +56,62 @@ function deliver(session: SessionState, item: ChatItem, record: MessageRecord, r
     unread: mine ? 0 : row.unread + (quiet ? 0 : 1),
     read: mine ? item.seq : row.read,
   } satisfies UserChatRow);
-  if (session.byResource.size > 0) push(session, record, seq, mine);
+  if (session.byResource.size > 0) push(session, record, seq, mine, n !== undefined);
+}
+
+/** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */
+function isShown(session: SessionState, chat: string, record: MessageRecord): boolean {
+  if (record.x?.hidden === true) return false;
+  return !session.rows.has(PREFS_ROW) || archivesFor(session, parseJid(directPeer(chat, session.user)));
+}
+
+/** `from` of a record is the full JID of its sender. */
+function isFrom(record: { readonly from: string }, user: string): boolean {
+  return record.from.startsWith(user) && record.from.charCodeAt(user.length) === SLASH;
+}
+
+const SLASH = 47;
+
+function resourceOf(jid: string): string | undefined {
+  const slash = jid.indexOf('/');
+  return slash === -1 ? undefined : jid.slice(slash + 1);
 }
 
 /** To the live streams: the addressed ones get the message, the others a carbon (XEP-0280). */
-function push(session: SessionState, record: MessageRecord, seq: number, mine: boolean): void {
-  const streams = session.streams();
-  const toSelf = mine && parseJid(record.to).bare === session.user;
-  const stanzaId = { by: session.user, id: String(seq) };
+function push(session: SessionState, record: MessageRecord, seq: number, mine: boolean, shown: boolean): void {
+  const addressed = mine && !isToSelf(record, session.user) ? NOBODY : recipients(session, record.type, record.to);
   let xml: string | undefined;
-  const rendered = (): string => {
-    xml ??= renderMessage(record, { stanzaId });
-    return xml;
-  };
-  const addressed = mine && !toSelf ? [] : recipients(session, record.type, record.to);
   let delivered = false;
-  for (const stream of streams) {
+  for (const stream of session.byResource.values()) {
     if (stream.lag !== undefined) continue;
-    if (addressed.includes(stream.resource)) {
+    const isAddressed = addressed.includes(stream.resource);
+    if (!isAddressed && !(stream.carbons && stream.jid !== record.from && record.x?.nocopy !== true)) continue;
+    xml ??= renderFor(session, record, seq, shown);
+    if (isAddressed) {
       delivered = true;
-      session.turn.effects.push({ t: 'stanza', stream, xml: rendered(), seq });
+      session.turn.effects.push({ t: 'stanza', stream, xml, seq });
       // Without stream management what is written counts as received: RFC 6120 knows no more.
       if (stream.sm === undefined) markSeen(session, seq);
-    } else if (stream.carbons && stream.jid !== record.from && record.x?.nocopy !== true) {
-      const kind = mine ? 'sent' : 'received';
-      session.turn.effects.push({
-        t: 'stanza',
-        stream,
-        xml: wrapCarbon(kind, session.user, stream.jid, rendered()),
-        seq: 0,
-      });
+    } else {
+      const carbon = wrapCarbon(mine ? 'sent' : 'received', session.user, stream.jid, xml, record.type);
+      session.turn.effects.push({ t: 'stanza', stream, xml: carbon, seq: 0 });
     }
   }
   if (mine && !delivered) markSeen(session, seq);
+}
+
+const NOBODY: readonly string[] = [];
+
+function isToSelf(message: { readonly to: string }, user: string): boolean {
+  return message.to === user || isFrom({ from: message.to }, user);
+}
+
+/** What the archive does not show has no archive id (XEP-0313 5.1.3), so no stanza-id either. */
+function renderFor(session: SessionState, record: MessageRecord, seq: number, shown: boolean, delayed = false): string {
+  return renderMessage(record, {
+    ...(shown && { stanzaId: { by: session.user, id: String(seq) } }),
+    ...(delayed && { delay: { from: session.domain } }),
+  });
 }
 
 /** Moves 'seen' on only when nothing before is still owed. */
@@ -104,29 +125,25 @@ export function recipients(
   type: Parameters<typeof routeMessage>[0],
   to: string,
 ): readonly string[] {
-  const { resource } = parseJid(to);
-  const streams = session
-    .streams()
-    .map((stream) => ({ resource: stream.resource, priority: stream.presence?.priority }));
-  return routeMessage(type, resource === '' ? 'bare' : 'full', resource, streams).to;
+  const resource = resourceOf(to);
+  const streams: RouteStream[] = [];
+  for (const stream of session.byResource.values()) {
+    streams.push({ resource: stream.resource, priority: stream.presence?.priority });
+  }
+  return routeMessage(type, resource === undefined ? 'bare' : 'full', resource, streams).to;
 }
 
-/** A message that is not logged: to whom it reaches now, with carbons of chat messages. */
+/** A message that is not logged: to whom it reaches now, with carbons. */
 export function onLive(session: SessionState, _chat: string, message: LiveMessage): void {
   if (!session.exists) return;
-  const mine = parseJid(message.from).bare === session.user;
-  const toSelf = mine && parseJid(message.to).bare === session.user;
+  const { user } = session;
+  const mine = isFrom(message, user);
   const xml = renderLive(message);
-  const addressed = mine && !toSelf ? [] : recipients(session, message.type, message.to);
-  for (const stream of session.streams()) {
+  const addressed = mine && !isToSelf(message, user) ? NOBODY : recipients(session, message.type, message.to);
+  for (const stream of session.byResource.values()) {
     if (addressed.includes(stream.resource)) session.send(stream, xml);
-    else if (
-      stream.carbons &&
-      message.type === 'chat' &&
-      stream.jid !== message.from &&
-      message.flags?.nocopy !== true
-    ) {
-      session.send(stream, wrapCarbon(mine ? 'sent' : 'received', session.user, stream.jid, xml));
+    else if (stream.carbons && stream.jid !== message.from && message.flags?.nocopy !== true) {
+      session.send(stream, wrapCarbon(mine ? 'sent' : 'received', user, stream.jid, xml, message.type));
     }
   }
 }
@@ -141,43 +158,37 @@ function renderLive(message: LiveMessage): string {
 export function startCatchUp(session: SessionState, stream: Stream): void {
   const seen = session.get<number>(SEEN_ROW) ?? 0;
   if (seen >= session.inboxSeq || stream.lag !== undefined) return;
-  stream.lag = { next: Math.max(seen + 1, session.inboxSeq - session.parts.limits.catchUpMax + 1), loading: false };
-  session.turn.effects.push({ t: 'catchUp', stream });
+  stream.lag = { next: Math.max(seen + 1, session.inboxSeq - session.parts.limits.catchUpMax + 1), loading: false, blocked: false };
+  session.turn.always({ t: 'catchUp', stream });
+}
+
+export interface CaughtUp {
+  readonly seq: number;
+  /** undefined when the message is gone */
+  readonly record: MessageRecord | undefined;
+  /** the archive shows it */
+  readonly shown: boolean;
 }
 
 /** A page for a stream that catches up: sends it, and either goes live or asks for more. */
-export function onCaughtUp(
-  session: SessionState,
-  stream: Stream,
-  page: readonly { readonly seq: number; readonly record: MessageRecord | undefined }[],
-  upto: number,
-): void {
+export function onCaughtUp(session: SessionState, stream: Stream, page: readonly CaughtUp[], upto: number): void {
   const { lag } = stream;
   if (lag === undefined || stream.ended) return;
   lag.loading = false;
   lag.next = upto + 1;
-  for (const { seq, record } of page) {
+  for (const { seq, record, shown } of page) {
     if (record === undefined) continue;
-    const mine = parseJid(record.from).bare === session.user;
-    if (mine) {
+    if (isFrom(record, session.user) && !isToSelf(record, session.user)) {
       if (!stream.carbons || record.from === stream.jid || record.x?.nocopy === true) continue;
-      session.send(
-        stream,
-        wrapCarbon(
-          'sent',
-          session.user,
-          stream.jid,
-          renderMessage(record, { stanzaId: { by: session.user, id: String(seq) } }),
-        ),
-      );
+      const copy = renderFor(session, record, seq, shown);
+      session.send(stream, wrapCarbon('sent', session.user, stream.jid, copy, record.type));
       continue;
     }
-    const options = { stanzaId: { by: session.user, id: String(seq) }, delay: { from: session.domain } };
-    session.turn.effects.push({ t: 'stanza', stream, xml: renderMessage(record, options), seq });
+    session.turn.effects.push({ t: 'stanza', stream, xml: renderFor(session, record, seq, shown, true), seq });
     if (stream.sm === undefined) markSeen(session, seq);
   }
   if (lag.next > session.inboxSeq) {
     stream.lag = undefined;
     if (stream.sm === undefined) session.put(SEEN_ROW, session.inboxSeq);
-  } else session.turn.effects.push({ t: 'catchUp', stream });
+  } else session.turn.always({ t: 'catchUp', stream });
 }

@@ -17,7 +17,7 @@ import { startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable } from './session-streams.ts';
-import type { Stream } from './session-types.ts';
+import type { SessionEffect, Stream } from './session-types.ts';
 
 /** What a client sends on a bound stream: XEP-0198 and XEP-0352 nonzas, and the three stanzas. */
 
@@ -25,7 +25,7 @@ const NS_CLIENT = 'jabber:client';
 
 export function onFrame(session: SessionState, sid: number, { el, inner }: Frame): void {
   const stream = session.bySid.get(sid);
-  if (stream === undefined) return;
+  if (stream === undefined || stream.deaf) return;
   stream.lastActive = session.now;
   const ns = el.getNS();
   if (ns === NS_SM) return onSmNonza(session, stream, el);
@@ -41,12 +41,15 @@ export function onFrame(session: SessionState, sid: number, { el, inner }: Frame
   }
   if (stream.sm?.inbound.full === true) {
     // The client sends faster than the disk takes it: it keeps what is not acked and resumes (XEP-0198).
-    session.turn.effects.push({ t: 'close', stream, reason: { t: 'detached', why: 'too many stanzas are unhandled' } });
+    stream.deaf = true;
+    session.turn.always({ t: 'close', stream, reason: { t: 'detached', why: 'too many stanzas are unhandled' } });
     return;
   }
   const n = stream.sm?.inbound.begin() ?? 0;
   const later = onStanza(session, stream, el, inner, n);
-  if (n > 0 && !later) session.turn.effects.push({ t: 'handled', stream, n });
+  if (n === 0 || later) return;
+  // Refused by the log, it has been answered with an error (or was presence, which is never kept): handled as well.
+  session.turn.always({ t: 'handled', stream, n });
 }
 
 /** RFC 6120 8.1.2.1: nobody sends as someone else. */
@@ -58,6 +61,7 @@ function ownFrom(stream: Stream, user: string, from: string | undefined): boolea
 
 /** @returns true when the stanza is handled later, by an answer */
 function onStanza(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
+  session.parts.stanzas[el.name as 'message'] += 1;
   switch (el.name) {
     case 'message':
       return onMessage(session, stream, el, inner, n);
@@ -76,7 +80,7 @@ function onSmNonza(session: SessionState, stream: Stream, el: Element): void {
   switch (el.name) {
     case 'r':
       if (stream.sm !== undefined)
-        session.turn.effects.push({ t: 'ackOwed', stream, n: stream.sm.inbound.h + stream.sm.inbound.open });
+        session.turn.always({ t: 'ackOwed', stream, n: stream.sm.inbound.begun });
       return;
     case 'a': {
       const h = Number(el.attrs['h']);
@@ -87,7 +91,7 @@ function onSmNonza(session: SessionState, stream: Stream, el: Element): void {
     case 'enable':
       return onEnable(session, stream, el.attrs['resume'] === 'true' || el.attrs['resume'] === '1');
     case 'resume': {
-      session.turn.effects.push({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
+      session.turn.always({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
       return;
     }
     default:
@@ -168,11 +172,16 @@ export function onSendAnswer(session: SessionState, token: number, outcome: Send
   session.pendingSends.delete(token);
   const { stream, n, to, id, type } = pending;
   if (stream.ended) return;
+  const effects: SessionEffect[] = [];
   if (!outcome.ok && type !== 'error') {
     const attrs = { type: 'error', from: to, to: stream.jid, id };
-    session.send(stream, stanza('message', attrs, errorInner(outcome.condition, { text: outcome.text })));
+    const xml = stanza('message', attrs, errorInner(outcome.condition, { text: outcome.text }));
+    effects.push({ t: 'stanza', stream, xml, seq: 0 });
   }
-  if (n > 0) session.turn.effects.push({ t: 'handled', stream, n });
+  if (n > 0) effects.push({ t: 'handled', stream, n });
+  // The chat has decided, whatever becomes of what else is in this turn.
+  session.turn.effects.push(...effects);
+  session.turn.onFail.push(...effects);
 }
 
 /** Answers a stanza of this stream with an error; an error stanza is never answered (RFC 6120 8.3.1). */

@@ -3,7 +3,7 @@ import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
-import { accountIndexRow, sessionKey, userRows } from './keys.ts';
+import { accountIndexRow, inboxStream, sessionKey, userRows } from './keys.ts';
 import {
   type AccountAnswer,
   type AccountAsk,
@@ -42,6 +42,9 @@ export interface PendingSend {
 export class SessionState implements SessionPort {
   readonly user: string;
   readonly parts: SessionParts;
+  /** name of the inbox stream */
+  readonly inboxName: string;
+  readonly #rowPrefix: string;
   /** rows of this user, keys relative to the user's prefix */
   rows: Map<string, unknown>;
   inboxSeq = 0;
@@ -55,6 +58,8 @@ export class SessionState implements SessionPort {
 
   constructor(user: string, parts: SessionParts, rows: Map<string, unknown>) {
     this.user = user;
+    this.inboxName = inboxStream(user);
+    this.#rowPrefix = userRows(user);
     this.parts = parts;
     this.rows = rows;
     this.loadInbox();
@@ -65,6 +70,16 @@ export class SessionState implements SessionPort {
     this.rows = rows;
     this.#turn = undefined;
     this.loadInbox();
+  }
+
+  /** Drops all streams without a turn; presence of others is put right when they probe or the user comes back. */
+  forgetStreams(): Stream[] {
+    const streams = [...this.bySid.values()];
+    for (const stream of streams) stream.ended = true;
+    this.bySid.clear();
+    this.byResource.clear();
+    this.pendingSends.clear();
+    return streams;
   }
 
   loadInbox(): void {
@@ -135,8 +150,16 @@ export class SessionState implements SessionPort {
         return;
       }
       case 'run':
-        return message.run();
+        return this.#goOn(message.run);
     }
+  }
+
+  /** What comes of a finished load or question rests on committed state: it holds even if this turn's op is refused. */
+  #goOn(run: () => void): void {
+    const { turn } = this;
+    const from = turn.effects.length;
+    run();
+    turn.onFail.push(...turn.effects.slice(from).filter((effect) => !turn.onFail.includes(effect)));
   }
 
   #onDeliver(
@@ -203,11 +226,11 @@ export class SessionState implements SessionPort {
 
   put(key: string, value: unknown): void {
     this.rows.set(key, value);
-    this.turn.rows.set(userRows(this.user) + key, value);
+    this.turn.rows.set(this.#rowPrefix + key, value);
   }
 
   del(key: string): void {
-    if (this.rows.delete(key)) this.turn.rows.set(userRows(this.user) + key, DELETED);
+    if (this.rows.delete(key)) this.turn.rows.set(this.#rowPrefix + key, DELETED);
   }
 
   streams(): readonly Stream[] {

@@ -18,10 +18,13 @@ import type { Stream } from './session-types.ts';
 type Bind = Extract<GatewayMessage, { t: 'bind' }>;
 type Resume = Extract<GatewayMessage, { t: 'resume' }>;
 
+/** Longest wait for open stanzas before a resumption is refused, ms; well below what the gateway waits for an answer. */
+const RESUME_WAIT_MS = 5000;
+
 export function onBind(session: SessionState, bind: Bind): void {
   const { limits } = session.parts;
   const refuse = (condition: 'conflict' | 'resource-constraint' | 'not-allowed'): void => {
-    session.turn.effects.push({ t: 'reply', run: () => bind.reply({ ok: false, condition }) });
+    session.turn.always({ t: 'reply', run: () => bind.reply({ ok: false, condition }) });
   };
   if (!session.exists) return refuse('not-allowed');
   let resource = bind.resource ?? session.newId();
@@ -38,8 +41,7 @@ export function onBind(session: SessionState, bind: Bind): void {
   }
   const stream = newStream(session, resource, bind.conn);
   const { sid, jid } = stream;
-  session.turn.effects.push({ t: 'reply', run: () => bind.reply({ ok: true, sid, resource, jid }) });
-  session.turn.onFail.push({ t: 'reply', run: () => bind.reply({ ok: false, condition: 'resource-constraint' }) });
+  session.turn.always({ t: 'reply', run: () => bind.reply({ ok: true, sid, resource, jid }) });
 }
 
 function newStream(session: SessionState, resource: string, conn: ConnPort): Stream {
@@ -50,6 +52,8 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     conn,
     detachedAt: 0,
     ended: false,
+    deaf: false,
+    resuming: undefined,
     presence: undefined,
     directed: new Set(),
     carbons: false,
@@ -58,6 +62,8 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     lastActive: session.now,
     sm: undefined,
     lag: undefined,
+    given: 0,
+    early: undefined,
     held: undefined,
     tokens: session.parts.limits.sendsBurst,
     tokensAt: session.now,
@@ -70,30 +76,38 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
 /** XEP-0198 3: turns stream management on. `resume` only as the client asked. */
 export function onEnable(session: SessionState, stream: Stream, resume: boolean): void {
   if (stream.sm !== undefined) {
-    session.turn.effects.push({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
+    session.turn.always({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
     return;
   }
   const { limits } = session.parts;
   const id = session.newId();
   stream.sm = {
     id,
+    on: false,
     resumable: resume,
     out: new AckQueue({ stanzasMax: limits.unackedStanzasMax, bytesMax: limits.unackedBytesMax }),
     inbound: new InboundWindow(limits.inflightMax),
     owed: 0,
+    owedNext: 0,
     askedAt: 0,
     sinceAsk: 0,
   };
   const xml = enabledXml(resume ? { resume: { id, maxSeconds: Math.floor(limits.resumeMs / 1000) } } : {});
-  session.turn.effects.push({ t: 'nonza', stream, xml });
+  session.turn.always({ t: 'enabled', stream, xml });
 }
 
-/** XEP-0198 5: the client is back on another socket. What it has not acked is sent again, then it catches up. */
+/**
+ * XEP-0198 5: the client is back on another socket. What it has not acked is sent again, then it catches up.
+ *
+ * The answer waits until every stanza that came in is handled. The client sends again what `h` does not count, on the
+ * same numbers: were one of them still on its way, it would be counted twice, and a later `h` would acknowledge a
+ * stanza that never came.
+ */
 export function onResume(session: SessionState, resume: Resume): void {
   const stream = [...session.byResource.values()].find((one) => one.sm?.id === resume.smId);
   const sm = stream?.sm;
   const fail = (h: number | undefined): void => {
-    session.turn.effects.push({ t: 'reply', run: () => resume.reply({ ok: false, h }) });
+    session.turn.always({ t: 'reply', run: () => resume.reply({ ok: false, h }) });
   };
   if (stream === undefined || sm === undefined || !sm.resumable) return fail(undefined);
   const acked = sm.out.ack(resume.h);
@@ -101,26 +115,52 @@ export function onResume(session: SessionState, resume: Resume): void {
     endStream(session, stream, { t: 'end' });
     return fail(sm.inbound.h);
   }
+  refuseResume(session, stream);
+  session.bySid.delete(stream.sid);
+  stream.sid = session.nextSid++;
+  session.bySid.set(stream.sid, stream);
   const old = stream.conn;
+  // Let go of first: the end of the old socket must not be taken for the end of the stream.
+  stream.conn = undefined;
+  stream.detachedAt = session.now;
   if (old !== undefined) old.close({ t: 'error', condition: 'conflict', text: 'The stream was resumed elsewhere' });
   noteSeen(session, acked.lastTag);
   stream.lastActive = session.now;
-  const { sid, jid } = stream;
-  // The socket changes hands in the effect, so that nothing of an earlier turn reaches it before <resumed/>.
-  session.turn.effects.push({
-    t: 'reply',
-    run: () => {
-      stream.conn = resume.conn;
-      stream.detachedAt = 0;
-      sm.askedAt = 0;
-      sm.owed = 0;
-      resume.reply({ ok: true, sid, jid });
-      resume.conn.send(resumedXml(sm.id, sm.inbound.h));
-      for (const xml of sm.out.unacked()) resume.conn.send(xml);
-    },
-  });
-  session.turn.onFail.push({ t: 'reply', run: () => resume.reply({ ok: false, h: undefined }) });
-  if (stream.lag !== undefined) session.turn.effects.push({ t: 'catchUp', stream });
+  stream.resuming = { conn: resume.conn, reply: resume.reply, at: session.now };
+  // In an effect, so that nothing of an earlier turn reaches the new socket before <resumed/>.
+  session.turn.always({ t: 'resumed', stream });
+}
+
+/** A socket that waits to be taken up is told that it will not be. */
+function refuseResume(session: SessionState, stream: Stream): void {
+  const { resuming } = stream;
+  if (resuming === undefined) return;
+  stream.resuming = undefined;
+  session.turn.always({ t: 'reply', run: () => resuming.reply({ ok: false, h: undefined }) });
+}
+
+/** Hands the socket over when nothing is open any more. @returns true when the stream has a new socket */
+export function takeUp(stream: Stream): boolean {
+  const { resuming, sm, sid, jid } = stream;
+  if (resuming === undefined || sm === undefined || sm.inbound.open > 0) return false;
+  stream.resuming = undefined;
+  const { conn, reply } = resuming;
+  if (stream.ended || conn.closing === true) {
+    reply({ ok: false, h: undefined });
+    return false;
+  }
+  stream.conn = conn;
+  stream.detachedAt = 0;
+  stream.deaf = false;
+  // XEP-0352 5: a resumed stream is active until the client says otherwise.
+  stream.inactive = false;
+  sm.askedAt = 0;
+  sm.owed = 0;
+  sm.owedNext = 0;
+  reply({ ok: true, sid, jid });
+  conn.send(resumedXml(sm.id, sm.inbound.h));
+  for (const xml of sm.out.unacked()) conn.send(xml);
+  return true;
 }
 
 /** The socket is gone: a resumable stream waits for `resumeMs`, any other ends. */
@@ -138,11 +178,15 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
   stream.ended = true;
   session.bySid.delete(stream.sid);
   if (session.byResource.get(stream.resource) === stream) session.byResource.delete(stream.resource);
+  refuseResume(session, stream);
   const available = stream.presence !== undefined;
+  const from = session.turn.effects.length;
   onStreamGone(session, stream);
+  // True whether the log takes the time of it or not.
+  session.turn.onFail.push(...session.turn.effects.slice(from));
   if (available && !session.streams().some((one) => one.presence !== undefined))
     session.put(LAST_SEEN_ROW, lastSeen(session.now));
-  if (stream.conn !== undefined) session.turn.effects.push({ t: 'close', stream, reason });
+  if (stream.conn !== undefined) session.turn.always({ t: 'close', stream, reason });
 }
 
 /** An `<a h='…'/>` of the client. */
@@ -157,7 +201,10 @@ export function onAck(session: SessionState, stream: Stream, h: number): void {
   }
   sm.askedAt = 0;
   noteSeen(session, acked.lastTag);
-  if (stream.lag !== undefined && !stream.lag.loading) session.turn.effects.push({ t: 'catchUp', stream });
+  if (stream.lag === undefined) return;
+  const { unackedStanzasMax, unackedBytesMax } = session.parts.limits;
+  if (sm.out.size * 2 <= unackedStanzasMax && sm.out.bytes * 2 <= unackedBytesMax) stream.lag.blocked = false;
+  session.turn.always({ t: 'catchUp', stream });
 }
 
 /** Some device has everything up to this inboxSeq: it need not be pushed to the next one that comes. */
@@ -170,6 +217,11 @@ export function onSweep(session: SessionState): void {
   const { limits } = session.parts;
   for (const stream of session.streams()) {
     const { sm } = stream;
+    // Its `gone` was lost in a full mailbox.
+    if (stream.conn?.closing === true) onGone(session, stream.sid, stream.conn, false);
+    if (stream.resuming !== undefined && session.now - stream.resuming.at >= RESUME_WAIT_MS)
+      refuseResume(session, stream);
+    if (stream.lag !== undefined) session.turn.always({ t: 'catchUp', stream });
     if (stream.conn === undefined) {
       if (session.now - stream.detachedAt >= limits.resumeMs) endStream(session, stream, { t: 'end' });
       continue;
@@ -178,9 +230,9 @@ export function onSweep(session: SessionState): void {
     if (sm.askedAt === 0) {
       sm.askedAt = session.now;
       sm.sinceAsk = 0;
-      session.turn.effects.push({ t: 'nonza', stream, xml: ACK_REQUEST });
+      session.turn.always({ t: 'nonza', stream, xml: ACK_REQUEST });
     } else if (session.now - sm.askedAt >= limits.ackTimeoutMs) {
-      session.turn.effects.push({ t: 'close', stream, reason: { t: 'detached', why: 'no answer to <r/>' } });
+      session.turn.always({ t: 'close', stream, reason: { t: 'detached', why: 'no answer to <r/>' } });
     }
   }
 }

@@ -4,16 +4,20 @@ import type { AvailablePresence, IqRequest, SessionPort, StreamPort } from '../x
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
-import type { ChatMessage, CloseReason, ConnPort, SessionMessage, Source } from './messages.ts';
+import type { ChatMessage, CloseReason, ConnPort, ResumeAnswer, SessionMessage, Source } from './messages.ts';
 
 /** Everything a session's step may want done. Data, run by the shell after the turn's commit (session.ts). */
 export type SessionEffect =
-  /** counted by XEP-0198; `seq` is the inboxSeq it carries, 0 when none */
+  /**
+   * Counted by XEP-0198. `seq` is the inboxSeq that the client has when it acks this, 0 when none; `at` the inboxSeq
+   * of the message in it, so that it can be had again from the inbox (`seq` when absent).
+   */
   | {
       readonly t: 'stanza';
       readonly stream: Stream;
       readonly xml: string;
       readonly seq: number;
+      readonly at?: number;
       readonly hold?: string;
     }
   | { readonly t: 'nonza'; readonly stream: Stream; readonly xml: string }
@@ -25,6 +29,10 @@ export type SessionEffect =
   | { readonly t: 'toSession'; readonly to: string; readonly msg: SessionMessage }
   | { readonly t: 'ackDelivery'; readonly source: Source }
   | { readonly t: 'reply'; readonly run: () => void }
+  /** `<enabled/>`: from here on what is sent is counted */
+  | { readonly t: 'enabled'; readonly stream: Stream; readonly xml: string }
+  /** the stream takes up its new socket as soon as every stanza that came in on the old ones is handled */
+  | { readonly t: 'resumed'; readonly stream: Stream }
   | { readonly t: 'close'; readonly stream: Stream; readonly reason: CloseReason }
   | { readonly t: 'load'; readonly entries: readonly ArchiveEntry[]; readonly done: LoadDone }
   /** the stream catches up with the inbox from after `stream.lag.next` */
@@ -35,15 +43,24 @@ export type LoadDone = Parameters<ArchivePort['load']>[2];
 
 /** A bound resource with its stream management. Volatile: dies with the session actor's memory. */
 export interface Stream extends StreamPort {
-  readonly sid: number;
+  /** a new one with each socket, so that what an older socket still had on its way finds nobody */
+  sid: number;
   /** undefined while detached */
   conn: ConnPort | undefined;
   /** ms since the epoch when the socket was lost, 0 while attached */
   detachedAt: number;
   ended: boolean;
+  /** a frame of this socket was dropped: whatever follows on it must be dropped too, or `h` would count wrongly */
+  deaf: boolean;
+  /** a socket that waits to be taken up */
+  resuming: Resuming | undefined;
   sm: StreamManagement | undefined;
   /** set while the stream does not get messages live but catches up from its inbox: the next inboxSeq it needs */
-  lag: { next: number; loading: boolean } | undefined;
+  lag: Lag | undefined;
+  /** inboxSeq up to which this stream has had, while live, what was for it */
+  given: number;
+  /** inboxSeqs it got by its full JID before it was live; at most EARLY_MAX */
+  early: Set<number> | undefined;
   /** XEP-0352: stanzas held back while inactive */
   held: HeldStanzas | undefined;
   /** token bucket of sends: tokens left, and when that was true (ms since the epoch) */
@@ -51,13 +68,30 @@ export interface Stream extends StreamPort {
   tokensAt: number;
 }
 
+export interface Lag {
+  next: number;
+  loading: boolean;
+  /** the queue of unacked stanzas is full: nothing is loaded until the client acks */
+  blocked: boolean;
+}
+
+export interface Resuming {
+  readonly conn: ConnPort;
+  readonly reply: (answer: ResumeAnswer) => void;
+  /** ms since the epoch */
+  readonly at: number;
+}
+
 export interface StreamManagement {
   readonly id: string;
+  /** `<enabled/>` is on its way: stanzas are counted from here */
+  on: boolean;
   readonly resumable: boolean;
   readonly out: AckQueue;
   readonly inbound: InboundWindow;
-  /** inbound stanza after which an `<a/>` is owed, 0 when none */
+  /** inbound stanza after which an `<a/>` is owed, 0 when none; and after which the next one is */
   owed: number;
+  owedNext: number;
   /** ms since the epoch of the last `<r/>` that is unanswered, 0 when none */
   askedAt: number;
   /** stanzas sent since the last `<r/>` */
@@ -93,6 +127,8 @@ export interface SessionParts {
   readonly domain: string;
   readonly limits: SessionLimits;
   newId(): string;
+  /** counters, shared by all sessions of the node */
+  readonly stanzas: { message: number; presence: number; iq: number };
   /** answers an iq for this account or the server; false when nobody handles it */
   dispatchIq(session: SessionPort, request: IqRequest, target: 'account' | 'server', foreign: boolean): boolean;
   readonly registration: (request: IqRequest, session: SessionPort) => RegistrationOutcome;

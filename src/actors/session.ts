@@ -1,5 +1,5 @@
 import type { LogStore } from '../storage/log-store.ts';
-import type { ArchiveEntry } from '../xmpp/mam-view.ts';
+import type { ArchiveEntry, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
@@ -8,6 +8,7 @@ import { inboxStream, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
+import { takeUp } from './session-streams.ts';
 import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
@@ -59,6 +60,11 @@ export function spawnSession(
       run: (effect) => shell.run(effect),
       dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
       reset: () => session.reset(load()),
+      abandon: (batch) => {
+        shell.endStreams();
+        for (const message of batch) shell.refuse(message);
+      },
+      urgent: ({ t }) => t === 'answer' || t === 'gone' || t === 'run' || t === 'overflow',
     },
     runtime,
   );
@@ -86,6 +92,20 @@ class SessionShell {
     this.#tell = tell;
   }
 
+  /** Frames were lost: `h` cannot be right any more, so no stream of this user goes on, nor can it be resumed. */
+  endStreams(): void {
+    for (const stream of this.#session.forgetStreams()) {
+      stream.conn?.close({ t: 'error', condition: 'internal-server-error' });
+    }
+  }
+
+  /** Tells who waits for the answer to a message that came to nothing. */
+  refuse(message: SessionMessage): void {
+    if (message.t === 'bind') message.reply({ ok: false, condition: 'internal-server-error' });
+    else if (message.t === 'resume') message.reply({ ok: false, h: undefined });
+    else if (message.t === 'account') message.reply({ t: 'failed', condition: 'internal-server-error' });
+  }
+
   run(effect: SessionEffect): void {
     switch (effect.t) {
       case 'stanza':
@@ -96,9 +116,13 @@ class SessionShell {
       case 'handled':
         return this.#handled(effect.stream, effect.n);
       case 'ackOwed':
-        if (effect.stream.sm === undefined) return;
-        effect.stream.sm.owed = Math.max(effect.n, 1);
-        return this.#acknowledge(effect.stream);
+        return this.#oweAck(effect.stream, effect.n);
+      case 'enabled':
+        if (effect.stream.sm !== undefined) effect.stream.sm.on = true;
+        effect.stream.conn?.send(effect.xml);
+        return;
+      case 'resumed':
+        return this.#takeUp(effect.stream);
       case 'toChat':
         return this.#parts.toChat(effect.chat, effect.msg);
       case 'toSession':
@@ -118,19 +142,23 @@ class SessionShell {
     }
   }
 
-  #stanza({ stream, xml, seq, hold }: Extract<SessionEffect, { t: 'stanza' }>): void {
-    if (stream.ended) return;
-    if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq);
+  #stanza({ stream, xml, seq, at = seq, hold }: Extract<SessionEffect, { t: 'stanza' }>): void {
+    // It was decided before the stream began to lag; the inbox brings it again, in its place.
+    if (at > 0 && stream.lag !== undefined && at >= stream.lag.next) return;
+    if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq, at);
     stream.held ??= new HeldStanzas(this.#parts.limits.heldMax);
-    for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml))
-      this.#write(stream, one, one === xml ? seq : 0);
+    for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml)) {
+      if (one === xml) this.#write(stream, one, seq, at);
+      else this.#write(stream, one, 0, 0);
+    }
   }
 
-  #write(stream: Stream, xml: string, seq: number): void {
-    const { sm, conn } = stream;
+  #write(stream: Stream, xml: string, seq: number, at: number): void {
+    const { conn } = stream;
+    const sm = stream.sm?.on === true ? stream.sm : undefined;
     const { limits } = this.#parts;
     if (sm !== undefined) {
-      if (sm.out.push(xml, seq) === 'full') return this.#overflow(stream, seq);
+      if (sm.out.push(xml, seq) === 'full') return this.#overflow(stream, at);
       sm.sinceAsk += 1;
     }
     if (conn === undefined) return;
@@ -147,12 +175,12 @@ class SessionShell {
    * The client has not acked for long. A message is in the inbox: from here on the stream gets what it lacks from
    * there, when it acks. Anything else cannot be had again, so the stream ends instead of losing it silently.
    */
-  #overflow(stream: Stream, seq: number): void {
-    if (seq > 0) {
-      stream.lag ??= { next: seq, loading: false };
+  #overflow(stream: Stream, at: number): void {
+    // A stanza that does not fit into an empty queue never will.
+    if (at > 0 && stream.sm !== undefined && stream.sm.out.size > 0) {
+      stream.lag = { next: at, loading: false, blocked: true };
       return;
     }
-    if (stream.lag !== undefined) return;
     const reason = {
       t: 'error',
       condition: 'resource-constraint',
@@ -165,15 +193,34 @@ class SessionShell {
   #handled(stream: Stream, n: number): void {
     stream.sm?.inbound.done(n);
     this.#acknowledge(stream);
+    if (stream.resuming !== undefined) this.#takeUp(stream);
   }
 
-  /** `<a/>` leaves when everything before the `<r/>` has had its effects, so one request is one honest answer. */
+  #oweAck(stream: Stream, n: number): void {
+    const { sm } = stream;
+    if (sm === undefined) return;
+    if (sm.owed === 0) sm.owed = Math.max(n, 1);
+    else sm.owedNext = n;
+    this.#acknowledge(stream);
+  }
+
+  /**
+   * `<a/>` leaves when everything before the `<r/>` has had its effects, so one request is one honest answer. Requests
+   * that come meanwhile share the next one.
+   */
   #acknowledge(stream: Stream): void {
     const { sm, conn } = stream;
     if (sm === undefined || conn === undefined || sm.owed === 0) return;
     if (sm.inbound.open > 0 && sm.inbound.h < sm.owed) return;
-    sm.owed = 0;
+    sm.owed = sm.inbound.open > 0 && sm.inbound.h < sm.owedNext ? sm.owedNext : 0;
+    sm.owedNext = 0;
     conn.send(ackXml(sm.inbound.h));
+  }
+
+  #takeUp(stream: Stream): void {
+    if (!takeUp(stream)) return;
+    for (const xml of stream.held?.flush() ?? []) this.#write(stream, xml, 0, 0);
+    this.#catchUp(stream);
   }
 
   #load(entries: readonly ArchiveEntry[], done: Extract<SessionEffect, { t: 'load' }>['done']): void {
@@ -186,7 +233,7 @@ class SessionShell {
 
   #catchUp(stream: Stream): void {
     const { lag } = stream;
-    if (lag === undefined || lag.loading || stream.ended || stream.conn === undefined) return;
+    if (lag === undefined || lag.loading || lag.blocked || stream.ended || stream.conn === undefined) return;
     lag.loading = true;
     const { store, limits } = this.#parts;
     const stored = store.last(this.#shard, inboxStream(this.#session.user));
@@ -197,11 +244,13 @@ class SessionShell {
       limit: limits.catchUpPage,
     });
     const entries = pointers.map(({ seq, record }) => {
-      const { c, q, ts } = record as { c: string; q: number; ts: number };
-      return { seq, chat: c, chatSeq: q, ts };
+      const { c, q, ts, h } = record as InboxPointer;
+      return { seq, chat: c, chatSeq: q, ts, shown: h === undefined };
     });
     this.#load(entries, (_session, records) => {
-      const page = entries.map(({ seq }, at) => ({ seq, record: records?.[at] }));
+      // It overflowed meanwhile: this page is not the next one any more.
+      if (stream.lag !== lag) return;
+      const page = entries.map(({ seq, shown }, at) => ({ seq, shown, record: records?.[at] }));
       if (records !== undefined) onCaughtUp(this.#session, stream, page, Math.max(upto, lag.next - 1));
       else lag.loading = false;
     });

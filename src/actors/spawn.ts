@@ -18,6 +18,11 @@ export interface Mailbox<M> {
 export interface ActorOptions<M> {
   /** Bound of the mailbox, in messages. */
   readonly mailboxMax: number;
+  /**
+   * What a full mailbox still takes, up to twice its bound: what ends or answers something that was let in (a socket is
+   * gone, a chat has answered). It is bounded by that, and refusing it would leave that something open for ever.
+   */
+  readonly urgent?: (message: M) => boolean;
   /** Handles what has gathered, in order. A throw is a broken invariant: `onCrash` decides, the batch is not retried. */
   readonly receive: (batch: readonly M[]) => void;
   /** The supervisor's answer. `resume` goes on with the next message, `stop` ends the actor. */
@@ -35,6 +40,8 @@ export interface ActorSystem {
   /** `kind` is a word (session, chat …); nact's own name is the kind and a counter, for entity keys are no actor names. */
   spawn<M>(kind: string, options: ActorOptions<M>): Mailbox<M>;
   stats(): ActorStats;
+  /** Counts a crash that an actor dealt with itself, outside `receive` or within. */
+  crashed(): void;
   stop(): void;
 }
 
@@ -60,6 +67,11 @@ export function startActorSystem(): ActorSystem {
       spawned += 1;
       const ref = spawn(system, drain, `${kind}-${spawned}`);
       actors += 1;
+
+      function full(message: M): boolean {
+        if (queue.length < options.mailboxMax) return false;
+        return queue.length >= 2 * options.mailboxMax || options.urgent?.(message) !== true;
+      }
 
       function wake(): void {
         awake = true;
@@ -91,7 +103,7 @@ export function startActorSystem(): ActorSystem {
 
       return {
         tell(message) {
-          if (stopped || queue.length >= options.mailboxMax) {
+          if (stopped || full(message)) {
             deadLetters += 1;
             return false;
           }
@@ -105,6 +117,9 @@ export function startActorSystem(): ActorSystem {
         },
         stop: stopNow,
       };
+    },
+    crashed() {
+      crashes += 1;
     },
     stats: () => ({ actors, deadLetters, crashes, mailboxDepthMax }),
     stop() {

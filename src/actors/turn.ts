@@ -5,36 +5,106 @@ import type { OutboxItem, Write } from '../storage/log-store.ts';
  * committed (at once when nothing was written and nothing of this entity is pending; otherwise in order behind it).
  * `immediate` runs right after the step: only for what may be lost and decides nothing by itself (a message handed to
  * its chat, a question). `onFail` runs instead of `effects` when the log refused the op.
+ *
+ * Most turns use few of the lists, and there are several turns a message: each list is made when it is first asked for.
  */
-export interface Turn<E> {
+export class Turn<E> {
   /** ms since the epoch */
   readonly now: number;
-  readonly rows: Map<string, unknown>;
-  readonly streams: Write[];
-  readonly outbox: OutboxItem[];
+  /** What comes next must not join this turn: its outbox would overtake effects that are already in here. */
+  sealed = false;
+  #rows: Map<string, unknown> | undefined;
+  #streams: Write[] | undefined;
+  #outbox: OutboxItem[] | undefined;
+  #live: unknown[] | undefined;
+  #effects: E[] | undefined;
+  #immediate: E[] | undefined;
+  #onFail: E[] | undefined;
+
+  constructor(now: number) {
+    this.now = now;
+  }
+
+  /** Rows by full key; the last value wins, DELETED deletes. */
+  get rows(): Map<string, unknown> {
+    this.#rows ??= new Map();
+    return this.#rows;
+  }
+
+  /** Writes to streams, in order. */
+  get streams(): Write[] {
+    this.#streams ??= [];
+    return this.#streams;
+  }
+
+  get outbox(): OutboxItem[] {
+    this.#outbox ??= [];
+    return this.#outbox;
+  }
+
   /** What goes out for `outbox[i]` while this node still has the message in memory; a replay reads it from the state. */
-  readonly live: unknown[];
-  readonly effects: E[];
-  readonly immediate: E[];
-  readonly onFail: E[];
+  get live(): unknown[] {
+    this.#live ??= [];
+    return this.#live;
+  }
+
+  get effects(): E[] {
+    this.#effects ??= [];
+    return this.#effects;
+  }
+
+  get immediate(): E[] {
+    this.#immediate ??= [];
+    return this.#immediate;
+  }
+
+  get onFail(): E[] {
+    this.#onFail ??= [];
+    return this.#onFail;
+  }
+
+  /** True when the turn changes nothing durable: no op, only order. */
+  get isEmpty(): boolean {
+    return this.#rows === undefined && this.#streams === undefined && this.#outbox === undefined;
+  }
+
+  /** Runs whether the log takes the turn's op or not: for what is true either way. */
+  always(effect: E): void {
+    this.effects.push(effect);
+    this.onFail.push(effect);
+  }
+
+  runEffects(run: (effect: E) => void): void {
+    if (this.#effects !== undefined) for (const effect of this.#effects) run(effect);
+  }
+
+  runImmediate(run: (effect: E) => void): void {
+    if (this.#immediate !== undefined) for (const effect of this.#immediate) run(effect);
+  }
+
+  runOnFail(run: (effect: E) => void): void {
+    if (this.#onFail !== undefined) for (const effect of this.#onFail) run(effect);
+  }
+
+  /** The op's writes; a row written several times in the turn is one write. */
+  writes(): readonly Write[] {
+    if (this.#rows === undefined) return this.#streams ?? NONE;
+    const writes = this.#streams === undefined ? [] : this.#streams.slice();
+    for (const [key, value] of this.#rows)
+      writes.push(value === DELETED ? { t: 'del', key } : { t: 'put', key, value });
+    return writes;
+  }
+
+  posts(): readonly OutboxItem[] {
+    return this.#outbox ?? NONE;
+  }
 }
+
+const NONE: readonly never[] = [];
 
 /** Marks a deleted row in `Turn.rows`. */
 export const DELETED = Symbol('deleted');
 
 export function newTurn<E>(now: number): Turn<E> {
-  return { now, rows: new Map(), streams: [], outbox: [], live: [], effects: [], immediate: [], onFail: [] };
-}
-
-/** True when the turn changes nothing durable: no op, only order. */
-export function isEmpty(turn: Turn<unknown>): boolean {
-  return turn.rows.size === 0 && turn.streams.length === 0 && turn.outbox.length === 0;
-}
-
-/** The op's writes; a row written several times in the turn is one write. */
-export function writesOf(turn: Turn<unknown>): Write[] {
-  if (turn.rows.size === 0) return turn.streams;
-  const writes = turn.streams.slice();
-  for (const [key, value] of turn.rows) writes.push(value === DELETED ? { t: 'del', key } : { t: 'put', key, value });
-  return writes;
+  return new Turn<E>(now);
 }

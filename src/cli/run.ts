@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, ExitError, messageOf } from '../base/errors.ts';
 import { AdminError } from '../http/admin.ts';
-import { StorageFullError, StorageRefusedError } from '../storage/errors.ts';
+import { StorageFailedError, StorageFullError, StorageRefusedError } from '../storage/errors.ts';
 import { VERSION } from '../version.ts';
 import { type Io, tell } from './io.ts';
 import { startCommand } from './start.ts';
@@ -49,6 +49,7 @@ function explain(error: unknown, io: Io): ExitCode {
   if (error instanceof ExitError) return said(io, error, error.exitCode);
   if (error instanceof StorageRefusedError) return said(io, error, EXIT.storageRefused);
   if (error instanceof AdminError || error instanceof StorageFullError) return said(io, error, EXIT.refused);
+  if (error instanceof StorageFailedError) return said(io, error, EXIT.failure);
   tell(io, `rookery: unexpected: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
   return EXIT.failure;
 }

@@ -64,6 +64,8 @@ export function clientScript({ domain, assetsPath, webSocket, registration }: Pa
     allowed_video_domains: [],
     embed_3rd_party_media_players: false,
     fetch_url_headers: false,
+    // They need XEP-0163 on the server, which is not offered; without it they only log errors.
+    blacklisted_plugins: ['converse-omemo', 'converse-omemo-views'],
     loglevel: 'warn',
   };
   return `const settings = ${JSON.stringify(settings, undefined, 2)};

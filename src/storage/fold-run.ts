@@ -1,16 +1,14 @@
 import { decodeJournal } from './codec.ts';
-import { type BlockLimits, foldEntries } from './fold.ts';
+import { foldEntries } from './fold.ts';
 import { FoldSlice } from './fold-slice.ts';
 import { journalKey } from './keys.ts';
 import type { Op } from './log-store.ts';
+import type { StoreOptions } from './options.ts';
 import type { Generation } from './overlay.ts';
 import { encodeFolded, foldedName, type RecoveredState } from './recovery.ts';
 import type { Rocks } from './rocks.ts';
 import type { RocksBase } from './rocks-base.ts';
 import type { WriterClient } from './writer-client.ts';
-
-/** Bytes of one slice. An append waits behind at most one slice in the writer: about a millisecond. */
-const sliceBytes = 128 * 1024;
 
 /** Bytes of one record of carried-over ops. */
 const carryBytes = 256 * 1024;
@@ -20,7 +18,7 @@ export interface FoldParts {
   readonly writer: WriterClient;
   readonly base: RocksBase;
   readonly state: RecoveredState;
-  readonly options: BlockLimits & { readonly foldSliceMs: number; readonly journalRecordsMax: number };
+  readonly options: StoreOptions;
   /** Writes ops as a fresh journal record; resolves when it is on disk and the ledger knows where they are now. */
   carry(ops: readonly Op[]): Promise<void>;
 }
@@ -53,15 +51,16 @@ export async function runFold(parts: FoldParts, sync: boolean): Promise<void> {
 
 /** Encodes for at most `foldSliceMs` or one slice, hands it to the writer, lets other work run, and goes on. */
 async function writeEntries(parts: FoldParts, generation: Generation): Promise<void> {
+  const { foldSliceBytes, foldSliceMs } = parts.options;
   const entries = foldEntries(generation, parts.base, parts.options);
   for (let done = false; !done; ) {
-    const slice = new FoldSlice(sliceBytes);
-    const until = performance.now() + parts.options.foldSliceMs;
+    const slice = new FoldSlice(foldSliceBytes);
+    const until = performance.now() + foldSliceMs;
     do {
       const next = entries.next();
       if (next.done) done = true;
       else slice.add(next.value);
-    } while (!done && slice.bytes < sliceBytes && performance.now() < until);
+    } while (!done && slice.bytes < foldSliceBytes && performance.now() < until);
     if (slice.bytes > 0) await parts.writer.fold(slice.take(), false);
   }
 }

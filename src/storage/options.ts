@@ -10,6 +10,8 @@ export interface StoreOptions {
   readonly foldIntervalMs: number;
   /** ms of encoding between two yields to the event loop while folding */
   readonly foldSliceMs: number;
+  /** bytes of a fold handed to the writer at a time; an append waits behind at most one such slice */
+  readonly foldSliceBytes: number;
   /** bytes of overlay and appends in flight; above it append rejects with StorageFullError until a fold has caught up */
   readonly memoryBytesMax: number;
   /** records in a block of a stream, 1–65,535 */
@@ -40,6 +42,7 @@ export const storeDefaults: Omit<StoreOptions, 'folder'> = {
   foldBytes: 8 * MiB,
   foldIntervalMs: 2000,
   foldSliceMs: 2,
+  foldSliceBytes: 128 * 1024,
   memoryBytesMax: 64 * MiB,
   blockRecordsMax: 64,
   blockBytesMax: 32 * 1024,
@@ -69,6 +72,7 @@ export function storeOptionFaults(options: StoreOptions): string[] {
   within('foldBytes', 1, 1024 * MiB);
   within('foldIntervalMs', 1, 3_600_000);
   within('foldSliceMs', 1, 1000);
+  within('foldSliceBytes', 1, 64 * MiB);
   within('memoryBytesMax', 1, 16_384 * MiB);
   within('blockRecordsMax', 1, 65_535);
   within('blockBytesMax', 1, 64 * MiB);

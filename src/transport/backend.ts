@@ -24,7 +24,7 @@ export interface GatewayBackend {
   bind(user: string, connection: Connection, resource: string | undefined): Promise<BindOutcome>;
   /** the session sends `<resumed/>` and what is owed itself, before this resolves */
   resume(user: string, connection: Connection, smId: string, h: number): Promise<ResumeOutcome>;
-  frame(user: string, sid: number, frame: ParsedFrame): void;
+  frame(user: string, sid: number, connection: Connection, frame: ParsedFrame): void;
   gone(user: string, sid: number, connection: Connection, clean: boolean): void;
   randomBytes(count: number): Uint8Array;
   /** an unpredictable stream id (RFC 6120 4.7.3) */

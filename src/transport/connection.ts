@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import type { CloseReason } from '../base/close-reason.ts';
+import { ENDINGS, type Ending, endingFor } from '../xmpp/close-codes.ts';
 import { closeXml, FRAMING_NS, isClose, type StreamCondition, streamErrorXml } from '../xmpp/rfc7395-framing.ts';
 import { FrameError, type FrameLimits, type ParsedFrame, parseFrame } from '../xmpp/xml.ts';
 import type { Flusher } from './flusher.ts';
@@ -21,10 +22,17 @@ export interface Phase {
   gone(clean: boolean): void;
 }
 
+export interface ConnectionCounts {
+  readonly frames: { received: number; sent: number };
+  readonly ended: Record<string, number>;
+}
+
 export interface ConnectionOptions {
   readonly stanzaBytesMax: number;
   readonly frameLimits: FrameLimits;
   readonly flusher: Flusher;
+  /** shared by all connections of a listener */
+  readonly counts: ConnectionCounts;
   now(): number;
 }
 
@@ -74,6 +82,7 @@ export class Connection {
 
   send(xml: string): void {
     if (this.closing) return;
+    this.#options.counts.frames.sent += 1;
     this.pendingFrames.push(xml);
     if (this.pendingFrames.length === 1) this.#options.flusher.add(this);
   }
@@ -91,23 +100,34 @@ export class Connection {
   }
 
   close(reason: CloseReason): void {
-    if (this.closing) return;
     switch (reason.t) {
       case 'detached':
+        if (this.closing) return;
         this.closing = true;
+        this.#count('detached');
         this.#ws.terminate();
         return;
       case 'error':
-        if (!this.opened) this.send(`<open xmlns="${FRAMING_NS}" version="1.0"/>`);
-        this.send(streamErrorXml(reason.condition as StreamCondition, reason.text, reason.app));
-        break;
+        return this.end(endingFor(reason.condition as StreamCondition), reason.text, reason.app);
       case 'end':
-        break;
+        return this.end(ENDINGS.closed);
+    }
+  }
+
+  /** Stream error (when the ending has one), `<close/>`, then the closing handshake with the ending's code. */
+  end(ending: Ending, text?: string, app?: string): void {
+    if (this.closing) return;
+    this.#count(ending.condition ?? 'end');
+    if (ending.condition !== undefined) {
+      if (!this.opened) this.send(`<open xmlns="${FRAMING_NS}" version="1.0"/>`);
+      this.send(streamErrorXml(ending.condition, text, app));
     }
     this.send(closeXml());
     this.flush();
     this.closing = true;
-    this.#ws.close(reason.t === 'error' && reason.condition === 'system-shutdown' ? 1001 : 1000);
+    this.#ws.close(ending.code, ending.reason);
+    // Not only when the peer has answered: until then its stream would look alive to everyone.
+    this.#leave(!ending.resumable);
   }
 
   /** The peer had its time to answer the closing handshake. */
@@ -116,16 +136,22 @@ export class Connection {
   }
 
   fail(condition: StreamCondition, text?: string): void {
-    this.close({ t: 'error', condition, ...(text !== undefined && { text }) });
+    this.end(endingFor(condition), text);
+  }
+
+  #count(why: string): void {
+    const { ended } = this.#options.counts;
+    ended[why] = (ended[why] ?? 0) + 1;
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
     this.heard();
     if (this.closing) return;
+    this.#options.counts.frames.received += 1;
     // RFC 7395 3.2: text frames only.
-    if (isBinary) return this.fail('bad-format', 'binary frames are not part of XMPP over WebSocket');
+    if (isBinary) return this.end(ENDINGS.binary, 'binary frames are not part of XMPP over WebSocket');
     const { stanzaBytesMax, frameLimits } = this.#options;
-    if (data.length > stanzaBytesMax) return this.fail('policy-violation', `a stanza may have ${stanzaBytesMax} bytes`);
+    if (data.length > stanzaBytesMax) return this.end(ENDINGS.tooBig, `a stanza may have ${stanzaBytesMax} bytes`);
     let frame: ParsedFrame;
     try {
       frame = parseFrame(data.toString(), frameLimits);

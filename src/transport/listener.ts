@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { ENDINGS } from '../xmpp/close-codes.ts';
 import { addressKey } from '../xmpp/login-limits.ts';
 import { SUBPROTOCOL } from '../xmpp/rfc7395-framing.ts';
 import type { FrameLimits } from '../xmpp/xml.ts';
 import type { GatewayBackend } from './backend.ts';
-import { Connection, type Peer } from './connection.ts';
+import { Connection, type ConnectionCounts, type Peer } from './connection.ts';
 import { createFlusher } from './flusher.ts';
 import { Login } from './login.ts';
 
@@ -28,6 +29,9 @@ export interface ListenerStats {
   readonly accepted: number;
   readonly refused: Readonly<Record<string, number>>;
   readonly queuedBytes: number;
+  readonly frames: { readonly received: number; readonly sent: number };
+  /** sockets this server ended, by stream error condition (or detached, end) */
+  readonly ended: Readonly<Record<string, number>>;
 }
 
 export interface Listener {
@@ -51,12 +55,14 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
   const closingSince = new Map<Connection, number>();
   const flusher = createFlusher();
   const refused: Record<string, number> = {};
+  const counts: ConnectionCounts = { frames: { received: 0, sent: 0 }, ended: {} };
   let accepted = 0;
   let closing = false;
   const connectionOptions = {
     stanzaBytesMax: options.stanzaBytesMax,
     frameLimits: options.frameLimits,
     flusher,
+    counts,
     now: () => backend.now(),
   };
 
@@ -116,7 +122,7 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
       }
       const silent = now - connection.lastHeard;
       if (connection.phase instanceof Login && now - connection.since >= options.authTimeoutMs) {
-        connection.fail('connection-timeout', 'the login took too long');
+        connection.end(ENDINGS.loginTimeout, 'the login took too long');
       } else if (silent >= options.idleTimeoutMs) connection.close({ t: 'detached', why: 'silent for too long' });
       else if (silent >= options.idlePingMs && !connection.pinged) connection.ping();
     }
@@ -127,7 +133,14 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
     stats() {
       let queuedBytes = 0;
       for (const connection of connections) queuedBytes += connection.queuedBytes;
-      return { connections: connections.size, accepted, refused, queuedBytes };
+      return {
+        connections: connections.size,
+        accepted,
+        refused,
+        queuedBytes,
+        frames: counts.frames,
+        ended: counts.ended,
+      };
     },
     async close(timeoutMs) {
       closing = true;

@@ -1,7 +1,7 @@
 import type { Element } from 'ltx';
 import { tryJid } from '../xmpp/jid.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
-import { featuresXml, openXml, readOpen } from '../xmpp/rfc7395-framing.ts';
+import { featuresXml, isOpen, openXml, readOpen } from '../xmpp/rfc7395-framing.ts';
 import {
   mechanismsFeature,
   parseSaslFrame,
@@ -17,11 +17,10 @@ import { errorInner } from '../xmpp/stanza-error.ts';
 import { decideBeforeAuth, REGISTER_FEATURE, REGISTER_NS, registrationErrors } from '../xmpp/xep0077-registration.ts';
 import { failedXml, NS_SM, parseSm } from '../xmpp/xep0198-stream-management.ts';
 import type { ParsedFrame } from '../xmpp/xml.ts';
-import type { GatewayBackend } from './backend.ts';
+import type { BindOutcome, GatewayBackend, ResumeOutcome } from './backend.ts';
 import type { Connection, Phase } from './connection.ts';
 
 const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind';
-const NS_SESSION = 'urn:ietf:params:xml:ns:xmpp-session';
 const NS_CLIENT = 'jabber:client';
 const PASSWORD_CHARS_MIN = 1;
 
@@ -44,6 +43,8 @@ export class Login implements Phase {
   #registered = false;
   #busy = false;
   readonly #waiting: ParsedFrame[] = [];
+  /** the client closed its stream, while an answer was on its way or before */
+  #leftClean = false;
 
   constructor(conn: Connection, backend: GatewayBackend, address: string) {
     this.#conn = conn;
@@ -61,8 +62,9 @@ export class Login implements Phase {
     this.#handle(frame);
   }
 
-  gone(): void {
+  gone(clean: boolean): void {
     this.#waiting.length = 0;
+    this.#leftClean = clean;
   }
 
   #handle(frame: ParsedFrame): void {
@@ -77,8 +79,11 @@ export class Login implements Phase {
     }
   }
 
-  /** Holds further frames back until `done`; then handles them in order, unless the phase is over. */
-  #await<T>(promise: Promise<T>, done: (value: T) => void, failed: () => void): void {
+  /**
+   * Holds further frames back until `done`; then handles them in order, unless the phase is over.
+   * @param late instead of `done` when the socket went meanwhile: takes back what the answer granted
+   */
+  #await<T>(promise: Promise<T>, done: (value: T) => void, failed: () => void, late?: (value: T) => void): void {
     this.#busy = true;
     const go = (next: () => void): void => {
       this.#busy = false;
@@ -91,7 +96,7 @@ export class Login implements Phase {
       }
     };
     promise.then(
-      (value) => go(() => done(value)),
+      (value) => (this.#conn.closing ? late?.(value) : go(() => done(value))),
       () => go(failed),
     );
   }
@@ -274,7 +279,13 @@ export class Login implements Phase {
         this.#result(id, `<bind xmlns='${NS_BIND}'><jid>${escapeText(outcome.jid)}</jid></bind>`);
       },
       () => refused('resource-constraint'),
+      (outcome) => this.#takeBack(outcome),
     );
+  }
+
+  /** A stream was bound or resumed for a socket that is gone: without this it would stay attached to it for good. */
+  #takeBack(outcome: BindOutcome | ResumeOutcome): void {
+    if (outcome.ok) this.#backend.gone(this.#user, outcome.sid, this.#conn, this.#leftClean);
   }
 
   #onSm(el: Element): void {
@@ -289,6 +300,7 @@ export class Login implements Phase {
         this.#backend.onLogin({ t: 'resumed', jid: outcome.jid, peer: this.#conn.peer });
       },
       () => failed(),
+      (outcome) => this.#takeBack(outcome),
     );
   }
 
@@ -328,18 +340,8 @@ export class Bound implements Phase {
   }
 
   frame(frame: ParsedFrame): void {
-    const { el } = frame;
-    // RFC 6120 7.1: a stream is bound once; and clients of RFC 3921 still ask for a session.
-    if (
-      el.name === 'iq' &&
-      el.attrs['type'] === 'set' &&
-      el.getChild('session', NS_SESSION) !== undefined &&
-      el.attrs['id'] !== undefined
-    ) {
-      return this.#conn.send(stanza('iq', { id: el.attrs['id'], type: 'result' }));
-    }
-    if (el.name === 'open') return this.#conn.fail('bad-format', 'the stream is open already');
-    this.#backend.frame(this.#user, this.#sid, frame);
+    if (isOpen(frame.el)) return this.#conn.fail('bad-format', 'the stream is open already');
+    this.#backend.frame(this.#user, this.#sid, this.#conn, frame);
   }
 
   gone(clean: boolean): void {

@@ -1,6 +1,7 @@
 import { buildIqTable, type IqTable } from './iq-table.ts';
 import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { XmppModule } from './module.ts';
+import { sessionModule } from './rfc3921-session.ts';
 import { rosterModule } from './rfc6121-roster.ts';
 import { routingModule } from './rfc6121-routing.ts';
 import { subscriptionModule } from './rfc6121-subscription.ts';
@@ -66,6 +67,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     scramModule,
     plainModule,
     anonymousModule,
+    sessionModule,
     registrationModule,
     rosterModule,
     subscriptionModule,

@@ -81,6 +81,11 @@ export function readOpen(el: Element): OpenDecision {
   return { ok: true, to: host.domain, from: sender, lang: lang !== undefined && LANG.test(lang) ? lang : undefined };
 }
 
+/** True for `<open/>` in the framing namespace. */
+export function isOpen(el: Element): boolean {
+  return el.getNS() === FRAMING_NS && el.getName() === 'open';
+}
+
 /** True for `<close/>` in the framing namespace (RFC 7395 3.6). */
 export function isClose(el: Element): boolean {
   return el.getNS() === FRAMING_NS && el.getName() === 'close';

@@ -74,6 +74,7 @@ export async function startTestNode(t: Scope, overrides: ConfigOverrides = {}): 
   };
   let node = await start();
   const clients = new Set<Client>();
+  const made = new Set<string>();
   t.teardown(async () => {
     for (const client of clients) client.ws.terminate();
     await node.close();
@@ -96,7 +97,11 @@ export async function startTestNode(t: Scope, overrides: ConfigOverrides = {}): 
     },
     connect: open,
     async users(...names) {
-      for (const name of names) await node.accounts.create(`${name}@localhost`, PASSWORD, 'cli');
+      for (const name of names) {
+        if (made.has(name)) continue;
+        made.add(name);
+        await node.accounts.create(`${name}@localhost`, PASSWORD, 'operator');
+      }
     },
     async authenticated(user, options) {
       await test.users(user);

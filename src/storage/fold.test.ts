@@ -1,0 +1,163 @@
+import t from 'tap';
+import { blockCount } from './blocks.ts';
+import { foldEntries } from './fold.ts';
+import { type FoldEntry, FoldSlice, foldEntriesOf } from './fold-slice.ts';
+import { afterPrefix, blockKey } from './keys.ts';
+import type { Write } from './log-store.ts';
+import { storeDefaults } from './options.ts';
+import { Overlay } from './overlay.ts';
+import { openRocks, type Rocks } from './rocks.ts';
+import { RocksBase } from './rocks-base.ts';
+import { StateView } from './state-view.ts';
+
+const limits = { blockRecordsMax: 4, blockBytesMax: 400, blockMergeBytesMax: 60 };
+const all = { from: 1, to: 1000, limit: Number.POSITIVE_INFINITY };
+
+async function write(rocks: Rocks, entries: Iterable<FoldEntry>): Promise<void> {
+  const batch = rocks.batch();
+  for (const entry of entries) {
+    if (entry.t === 'put') batch.put(entry.key, entry.value);
+    else if (entry.t === 'del') batch.del(entry.key);
+    else {
+      batch.write(false);
+      await rocks.clear({ gte: entry.key, lt: entry.end });
+    }
+  }
+  batch.write(false);
+}
+
+function attached(rocks: Rocks): RocksBase {
+  const base = new RocksBase();
+  base.attach(rocks);
+  return base;
+}
+
+function overlayOf(...ops: Write[][]): Overlay {
+  const overlay = new Overlay();
+  for (const [i, writes] of ops.entries()) overlay.apply({ shard: 0, epoch: 1, idx: i + 1, writes, outbox: [] });
+  return overlay;
+}
+
+const record = (seq: number, text = ''): string => `record ${seq} ${text}`;
+
+function appends(from: number, to: number, text = ''): Write[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => ({
+    t: 'append',
+    stream: 's',
+    seq: from + i,
+    record: record(from + i, text),
+  }));
+}
+
+async function withRocks(folder: string, body: (rocks: Rocks) => Promise<void>): Promise<void> {
+  const rocks = await openRocks(folder, storeDefaults);
+  await body(rocks);
+  await rocks.close();
+}
+
+function blockSizes(rocks: Rocks): number[] {
+  const first = blockKey(0, 's', 0);
+  const range = { gte: first, lt: afterPrefix(first.subarray(0, -6)) };
+  return rocks.query(range, Number.POSITIVE_INFINITY).map(([, block]) => blockCount(block));
+}
+
+const cuts = [
+  { what: 'full at blockRecordsMax', folds: [appends(1, 9)], sizes: [4, 4, 1] },
+  { what: 'a small last block grows', folds: [appends(1, 1), appends(2, 3), appends(4, 6)], sizes: [4, 2] },
+  {
+    what: 'a last block over blockMergeBytesMax stays',
+    folds: [appends(1, 3, 'x'.repeat(30)), appends(4, 4)],
+    sizes: [3, 1],
+  },
+  { what: 'full at blockBytesMax', folds: [appends(1, 4, 'x'.repeat(150))], sizes: [2, 2] },
+  {
+    what: 'a record over blockBytesMax is alone',
+    folds: [[...appends(1, 1), ...appends(2, 2, 'x'.repeat(900)), ...appends(3, 3)]],
+    sizes: [1, 1, 1],
+  },
+  { what: 'a missing seq begins a block', folds: [[...appends(1, 2), ...appends(5, 5)]], sizes: [2, 1] },
+  { what: 'a gap between folds begins a block', folds: [appends(1, 1), appends(3, 3)], sizes: [1, 1] },
+];
+
+for (const { what, folds, sizes } of cuts) {
+  t.test(`blocks: ${what}`, (t) =>
+    withRocks(t.testdir(), async (rocks) => {
+      const base = attached(rocks);
+      for (const writes of folds) await write(rocks, foldEntries(overlayOf(writes).rotate(), base, limits));
+      t.same(blockSizes(rocks), sizes);
+      const want = folds.flat().map((one) => (one.t === 'append' ? { seq: one.seq, record: one.record } : undefined));
+      t.same(base.records(0, 's', all), want);
+      t.same(base.records(0, 's', { ...all, reverse: true }), want.toReversed());
+    }),
+  );
+}
+
+t.test(
+  'a fold that was cut anywhere, read again after a restart and folded again, ends in the same state',
+  async (t) => {
+    const before = [...appends(1, 6), { t: 'put', key: 'old', value: 1 } as const];
+    const cutOps: Write[][] = [
+      appends(7, 12),
+      [
+        { t: 'put', key: 'row', value: 1 },
+        { t: 'del', key: 'old' },
+      ],
+      [{ t: 'append', stream: 'other', seq: 1, record: 'o' }],
+      [
+        { t: 'drop', stream: 'other' },
+        { t: 'append', stream: 'other', seq: 4, record: 'p' },
+      ],
+    ];
+    const later: Write[][] = [appends(13, 15), [{ t: 'put', key: 'row', value: 2 }]];
+    const dir = t.testdir({ count: {} });
+    let entries = 0;
+    await withRocks(`${dir}/count`, async (rocks) => {
+      const base = attached(rocks);
+      await write(rocks, foldEntries(overlayOf(before).rotate(), base, limits));
+      entries = [...foldEntries(overlayOf(...cutOps).rotate(), base, limits)].length;
+    });
+    t.ok(entries > 4);
+    for (let cut = 0; cut <= entries; cut += 1) {
+      await withRocks(`${dir}/cut${cut}`, async (rocks) => {
+        const first = attached(rocks);
+        await write(rocks, foldEntries(overlayOf(before).rotate(), first, limits));
+        await write(rocks, [...foldEntries(overlayOf(...cutOps).rotate(), first, limits)].slice(0, cut));
+        const recovered = overlayOf(...cutOps, ...later);
+        const base = attached(rocks);
+        const view = new StateView(recovered, base);
+        const state = () => ({
+          s: view.read(0, 's', all),
+          back: view.read(0, 's', { ...all, reverse: true }),
+          other: view.read(0, 'other', all),
+          last: [view.last(0, 's'), view.last(0, 'other')],
+          rows: view.scan(0, '', 99),
+        });
+        const want = Array.from({ length: 15 }, (_, i) => ({ seq: i + 1, record: record(i + 1) }));
+        const expected = {
+          s: want,
+          back: want.toReversed(),
+          other: [{ seq: 4, record: 'p' }],
+          last: [15, 4],
+          rows: [['row', 2]],
+        };
+        t.same(state(), expected, `cut at ${cut}: before it is folded again`);
+        await write(rocks, foldEntries(recovered.rotate(), base, limits));
+        t.same(state(), expected, `cut at ${cut}: while both have it`);
+        recovered.retire();
+        t.same(state(), expected, `cut at ${cut}: from the base alone`);
+      });
+    }
+  },
+);
+
+t.test('slices: entries come out as they went in, whatever their size', async (t) => {
+  const entries: FoldEntry[] = [
+    { t: 'put', key: Buffer.from('k'), value: Buffer.alloc(0) },
+    { t: 'del', key: Buffer.alloc(500, 7) },
+    { t: 'clear', key: Buffer.of(1), end: Buffer.of(2) },
+    { t: 'put', key: Buffer.of(0), value: Buffer.alloc(10_000, 3) },
+  ];
+  const slice = new FoldSlice(1);
+  for (const entry of entries) slice.add(entry);
+  t.same([...foldEntriesOf(slice.take())], entries);
+});

@@ -1,0 +1,196 @@
+import { type Element, parse } from 'ltx';
+import { WebSocket } from 'ws';
+
+/**
+ * A client that is as plain as can be, and shares no code with the server: it says exactly what it is told to, and
+ * counts acknowledgements (XEP-0198). For the crash tests, and to read archives after stock clients did their work.
+ */
+export interface WireAccount {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface ArchivedMessage {
+  /** archive id (XEP-0313) */
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly originId: string | undefined;
+  readonly body: string | null;
+}
+
+const NS_SM = 'urn:xmpp:sm:3';
+const NS_SID = 'urn:xmpp:sid:0';
+const NS_MAM = 'urn:xmpp:mam:2';
+const ANSWER_MS_MAX = 15_000;
+
+export class WireClient {
+  readonly account: WireAccount;
+  /** stanzas sent since `enableSm` */
+  sent = 0;
+  /** highest h the server has acknowledged */
+  acked = 0;
+  received = 0;
+  onMessage: (message: Element) => void = () => {};
+  onAck: () => void = () => {};
+  /** resolves when the socket is gone, for whatever reason */
+  readonly ended: Promise<void>;
+  readonly #ws: WebSocket;
+  #sm = false;
+  #ids = 0;
+  #waiters: { readonly wants: (el: Element) => boolean; readonly take: (el: Element | Error) => void }[] = [];
+
+  private constructor(account: WireAccount, ws: WebSocket) {
+    this.account = account;
+    this.#ws = ws;
+    ws.on('message', (data) => this.#receive(parse(String(data))));
+    // `close` follows, and rejects whoever waits.
+    ws.on('error', () => {});
+    this.ended = new Promise((resolve) => {
+      ws.on('close', () => {
+        for (const { take } of this.#waiters.splice(0)) take(new Error(`${account.user}: the stream is lost`));
+        resolve();
+      });
+    });
+  }
+
+  /** Opens socket and stream. @throws Error when refused */
+  static async connect(url: string, account: WireAccount): Promise<WireClient> {
+    const ws = new WebSocket(url, ['xmpp'], { perMessageDeflate: false });
+    const client = new WireClient(account, ws);
+    await new Promise<void>((resolve, reject) => {
+      ws.once('open', resolve);
+      ws.once('error', reject);
+    });
+    await client.#open();
+    return client;
+  }
+
+  /** Makes the account (XEP-0077). */
+  static async register(url: string, account: WireAccount): Promise<void> {
+    const client = await WireClient.connect(url, account);
+    const { user, password } = account;
+    const fields = `<username>${user}</username><password>${password}</password>`;
+    await client.iq('set', `<query xmlns='jabber:iq:register'>${fields}</query>`);
+    client.cut();
+  }
+
+  /** Logged in (PLAIN), bound to `resource`, with stream management, present. */
+  static async login(url: string, account: WireAccount, resource: string): Promise<WireClient> {
+    const client = await WireClient.connect(url, account);
+    const secret = Buffer.from(`\0${account.user}\0${account.password}`).toString('base64');
+    client.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${secret}</auth>`);
+    const answer = await client.#next((el) => el.getNS() === 'urn:ietf:params:xml:ns:xmpp-sasl');
+    if (answer.name !== 'success') throw new Error(`${account.user}: login refused: ${answer}`);
+    await client.#open();
+    await client.iq('set', `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`);
+    client.send(`<enable xmlns='${NS_SM}'/>`);
+    await client.#next((el) => el.name === 'enabled');
+    client.#sm = true;
+    client.send("<presence xmlns='jabber:client'/>");
+    return client;
+  }
+
+  send(xml: string): void {
+    if (this.#sm && /^<(message|presence|iq)/.test(xml)) this.sent += 1;
+    this.#ws.send(xml);
+  }
+
+  chat(to: string, originId: string, body: string): void {
+    this.send(
+      `<message xmlns='jabber:client' type='chat' to='${to}' id='${originId}'><body>${body}</body>` +
+        `<origin-id xmlns='${NS_SID}' id='${originId}'/></message>`,
+    );
+  }
+
+  requestAck(): void {
+    this.send(`<r xmlns='${NS_SM}'/>`);
+  }
+
+  /** @throws Error on type='error' or when the stream is lost */
+  async iq(type: 'get' | 'set', payload: string): Promise<Element> {
+    const id = `w${++this.#ids}`;
+    const answer = this.#next((el) => el.name === 'iq' && el.attrs['id'] === id);
+    this.send(`<iq xmlns='jabber:client' type='${type}' id='${id}'>${payload}</iq>`);
+    const el = await answer;
+    if (el.attrs['type'] === 'error') throw new Error(`${this.account.user}: ${el}`);
+    return el;
+  }
+
+  /** The whole archive, or the chat with one bare JID, in archive order, page by page. */
+  async archive(peer?: string, pageMax = 200): Promise<ArchivedMessage[]> {
+    const all: ArchivedMessage[] = [];
+    const outer = this.onMessage;
+    this.onMessage = (message) => {
+      const result = message.getChild('result', NS_MAM);
+      const forwarded = result?.getChild('forwarded')?.getChild('message');
+      if (result === undefined || forwarded === undefined) return outer(message);
+      all.push({
+        id: result.attrs['id'] ?? '',
+        from: forwarded.attrs['from'] ?? '',
+        to: forwarded.attrs['to'] ?? '',
+        originId: forwarded.getChild('origin-id', NS_SID)?.attrs['id'],
+        body: forwarded.getChildText('body'),
+      });
+    };
+    const field = (name: string, value: string) => `<field var='${name}'><value>${value}</value></field>`;
+    const form =
+      peer === undefined
+        ? ''
+        : `<x xmlns='jabber:x:data' type='submit'>${field('FORM_TYPE', NS_MAM)}${field('with', peer)}</x>`;
+    for (let after = ''; ; ) {
+      const set = `<set xmlns='http://jabber.org/protocol/rsm'><max>${pageMax}</max>${after}</set>`;
+      const fin = (await this.iq('set', `<query xmlns='${NS_MAM}'>${form}${set}</query>`)).getChild('fin', NS_MAM);
+      if (fin?.attrs['complete'] === 'true') break;
+      after = `<after>${fin?.getChild('set')?.getChildText('last')}</after>`;
+    }
+    this.onMessage = outer;
+    return all;
+  }
+
+  /** Without a word. */
+  cut(): void {
+    this.#ws.terminate();
+  }
+
+  async #open(): Promise<void> {
+    const features = this.#next((el) => el.getName() === 'features');
+    this.send("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>");
+    await features;
+  }
+
+  #next(wants: (el: Element) => boolean): Promise<Element> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(
+        () => waiter.take(new Error(`${this.account.user}: no answer in ${ANSWER_MS_MAX} ms`)),
+        ANSWER_MS_MAX,
+      );
+      const waiter = {
+        wants,
+        take: (el: Element | Error) => {
+          clearTimeout(late);
+          this.#waiters = this.#waiters.filter((one) => one !== waiter);
+          if (el instanceof Error) reject(el);
+          else resolve(el);
+        },
+      };
+      this.#waiters.push(waiter);
+    });
+  }
+
+  #receive(el: Element): void {
+    if (el.getNS() === NS_SM) {
+      if (el.name === 'r') this.send(`<a xmlns='${NS_SM}' h='${this.received}'/>`);
+      if (el.name === 'a') {
+        this.acked = Math.max(this.acked, Number(el.attrs['h']));
+        this.onAck();
+      }
+    } else if (this.#sm && ['message', 'presence', 'iq'].includes(el.name)) this.received += 1;
+    const waiter = this.#waiters.find(({ wants }) => wants(el));
+    if (waiter !== undefined) waiter.take(el);
+    else if (el.name === 'message') this.onMessage(el);
+    // A silent client would be taken for dead: pings and pushes get their answer.
+    else if (el.name === 'iq' && (el.attrs['type'] === 'get' || el.attrs['type'] === 'set'))
+      this.send(`<iq xmlns='jabber:client' type='result' id='${el.attrs['id']}'/>`);
+  }
+}

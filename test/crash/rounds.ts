@@ -1,0 +1,79 @@
+import type { Random } from '../../src/base/random.ts';
+import type { NodeProcess } from '../clients/node-process.ts';
+import { WireClient } from '../clients/wire-client.ts';
+import { burst, Person } from './burst.ts';
+import { brokenPromises } from './ledger.ts';
+
+export interface RoundsResult {
+  readonly faults: readonly string[];
+  readonly sent: number;
+  readonly acked: number;
+  /** messages sent again with the same origin-id after a crash, and given up after one */
+  readonly again: number;
+  readonly dropped: number;
+}
+
+export interface RoundsOptions {
+  readonly rounds: number;
+  readonly random: Random;
+  /** most messages sent in one round before the node dies */
+  readonly burstMax: number;
+  /** after the node is dead, before it starts again */
+  readonly whileDead?: () => Promise<void>;
+}
+
+const USERS = ['ann', 'ben', 'cat', 'dan'];
+
+/**
+ * Bursts between four people; the node dies by SIGKILL in the middle of each, on the same folder every time. Where a
+ * round ends, how many messages in, and who sends again what was not acknowledged, is random.
+ */
+export async function crashRounds(node: NodeProcess, options: RoundsOptions): Promise<RoundsResult> {
+  const { random } = options;
+  const people = USERS.map((user) => new Person(user));
+  for (const { account } of people) await WireClient.register(node.url, account);
+  let again = 0;
+  let dropped = 0;
+  const left = new Map(people.map((person) => [person, person.drop()]));
+  const back = async (): Promise<void> => {
+    await Promise.all(people.map((person) => person.login(node.url)));
+    for (const person of people) {
+      const unacked = left.get(person)!;
+      const resend = random.int(2) === 0;
+      if (resend) again += unacked.length;
+      else dropped += unacked.length;
+      person.resume(unacked, resend);
+    }
+  };
+  for (let round = 0; round < options.rounds; round++) {
+    await back();
+    // Some die in the catching up, before anything new was said.
+    const upTo = random.int(5) === 0 ? 0 : 1 + random.int(options.burstMax);
+    const before = total(people);
+    const diesAfterMs = random.int(4);
+    await burst(people, random, () => total(people) - before >= upTo);
+    if (diesAfterMs > 0) await new Promise((resolve) => setTimeout(resolve, diesAfterMs));
+    await node.kill();
+    await Promise.all(people.map(({ client }) => client?.ended));
+    for (const person of people) left.set(person, person.drop());
+    await options.whileDead?.();
+    await node.start();
+  }
+  await back();
+  await Promise.all(people.map((person) => person.settled()));
+  const faults = people.flatMap((person) => person.faults);
+  const sent = new Map(people.map((person) => [person.jid, person.sent]));
+  const shown = new Map(people.map((person) => [person.jid, person.shown]));
+  faults.push(...brokenPromises({ sent, shown, archives: await archivesOf(people) }));
+  for (const person of people) person.drop();
+  const all = [...sent.values()].flat();
+  return { faults, sent: all.length, acked: all.filter(({ acked }) => acked).length, again, dropped };
+}
+
+async function archivesOf(people: readonly Person[]) {
+  const archives = new Map<string, Awaited<ReturnType<WireClient['archive']>>>();
+  for (const { jid, client } of people) archives.set(jid, await client!.archive());
+  return archives;
+}
+
+const total = (people: readonly Person[]): number => people.reduce((sum, { sent }) => sum + sent.length, 0);
