@@ -15,8 +15,9 @@ import { Progress } from './progress.ts';
 import type { Report } from './report.ts';
 import { interruptible, newReport, writeResults } from './run.ts';
 import { compareWithRelay, half, relayPhase } from './scenarios/relay.ts';
-import { addressOf, startServer, waitForPort } from './server-process.ts';
+import { startServer } from './server-process.ts';
 import { renderTable } from './table.ts';
+import { noTarget, type StartedTarget, startTarget } from './target.ts';
 
 /** One server in one setting. */
 interface Variant {
@@ -70,18 +71,18 @@ async function measure(cell: Cell, variant: Variant, context: Omit<Context<Compa
   const folder = mkdtempSync(join(tmpdir(), 'rookery-compare-'));
   const start = variant.peer.prepare(folder, options.port, variant.archive);
   const log = join(folder, 'output.log');
-  const server = startServer(start.command, start.args, { env: start.env, core: options.serverCore, log });
+  const launch = () => startServer(start.command, start.args, { env: start.env, core: options.serverCore, log });
   const before = report.phases.length;
+  let target: StartedTarget | undefined;
   try {
-    await waitForPort(addressOf(start.url), server, progress);
-    const target = { pid: server.pid, stop: async () => {} };
+    target = await startTarget(start.url, launch, progress);
     const common = commonOptions(options, variant.name, start.url, start.domain);
     await cell.work({ ...context, options: { ...common, ...extra }, target });
   } catch (error) {
-    if (server.ended() !== undefined) progress.say(readFileSync(log, 'utf8').slice(-2_000));
+    if (target?.ended() !== undefined || target === undefined) progress.say(readFileSync(log, 'utf8').slice(-2_000));
     throw error;
   } finally {
-    await server.stop();
+    await target?.stop();
     rmSync(folder, { recursive: true, force: true });
     for (const [i, phase] of report.phases.entries()) {
       const own = phase.name === variant.name || phase.name.startsWith('relay');
@@ -102,8 +103,7 @@ async function runCell(
   const relay = async (name: string) => {
     if (cell.floor === undefined || signal.aborted) return;
     const pattern = { ...commonOptions(options, 'relay', '', 'localhost'), ...(cell.options('', done) as PatternLike) };
-    const target = { pid: undefined, stop: async () => {} };
-    report.phases.push(await relayPhase(half({ ...context, options: pattern, target }), cell.floor, name));
+    report.phases.push(await relayPhase(half({ ...context, options: pattern, target: noTarget }), cell.floor, name));
   };
   await relay('relay before');
   for (const variant of variants) {

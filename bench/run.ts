@@ -6,7 +6,7 @@ import { machine } from './machine.ts';
 import { Progress } from './progress.ts';
 import type { Report } from './report.ts';
 import { renderTable } from './table.ts';
-import { findTarget, type Target } from './target.ts';
+import { findTarget, noTarget, type Target } from './target.ts';
 
 /** Aborts on the first Ctrl-C (or SIGTERM); the second ends the process at once. */
 export function interruptible(progress: Progress): AbortSignal {
@@ -62,7 +62,7 @@ export async function runScenario<O>(
   const progress = new Progress();
   const signal = interruptible(progress);
   const report = newReport(name, options);
-  const target: Target = withTarget ? await findTarget(options, progress) : { pid: undefined, stop: async () => {} };
+  const target: Target = withTarget ? await findTarget(options, progress) : noTarget;
   try {
     await work({ options, target, report, progress, signal });
   } catch (error) {

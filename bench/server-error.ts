@@ -2,12 +2,13 @@
 export class ServerError extends Error {
   readonly condition: string;
   constructor(what: string, xml: string) {
+    const error = xml.slice(Math.max(0, xml.search(/<(?:[\w.-]+:)?error[\s>]/)));
     const condition =
-      [...xml.matchAll(/<(?:[\w.-]+:)?([a-z][a-z-]+)[\s/>]/g)]
+      [...error.matchAll(/<(?:[\w.-]+:)?([a-z][a-z-]+)[\s/>]/g)]
         .map((match) => match[1] ?? '')
-        .find((name) => !ignoredTags.has(name)) ?? 'unknown';
+        .find((name) => !aroundCondition.has(name)) ?? 'unknown';
     super(`${what}: ${condition}`);
     this.condition = condition;
   }
 }
-const ignoredTags = new Set(['iq', 'error', 'failure', 'failed', 'query', 'bind', 'text', 'username', 'password']);
+const aroundCondition = new Set(['error', 'failure', 'failed', 'text']);

@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import type { StoreOptionsInput } from './storage/options.ts';
 import type { ListenerOptions } from './transport/listener.ts';
 import type { LoginLimitOptions } from './xmpp/login-limit-options.ts';
+import { ROSTER_LIMITS, type RosterLimits } from './xmpp/rfc6121-limits.ts';
 import { FRAME_LIMITS, type FrameLimits } from './xmpp/xml.ts';
 
 /** The operator's settings as the parts want them: units and names change here and nowhere else. */
@@ -65,7 +66,12 @@ function sessionLimitsOf(config: Config): SessionLimits {
     catchUpMax: 1000,
     heldMax: 200,
     conflict: config.bind.conflict,
+    roster: rosterLimitsOf(config),
   };
+}
+
+export function rosterLimitsOf({ limits }: Config): RosterLimits {
+  return { ...ROSTER_LIMITS, rosterItemsMax: limits.rosterItemsMax, directedMax: limits.directedPresenceMax };
 }
 
 export function frameLimitsOf(config: Config): FrameLimits {

@@ -18,7 +18,14 @@ import { httpRoutes } from './http/routes.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import { clusterSecret, isReady } from './node-checks.ts';
 import { registerNodeMetrics, statusFigures } from './node-metrics.ts';
-import { frameLimitsOf, listenerOptionsOf, loginLimitsOf, runtimeOptionsOf, storeOptionsOf } from './node-options.ts';
+import {
+  frameLimitsOf,
+  listenerOptionsOf,
+  loginLimitsOf,
+  rosterLimitsOf,
+  runtimeOptionsOf,
+  storeOptionsOf,
+} from './node-options.ts';
 import type { LogStore } from './storage/log-store.ts';
 import { openRocksStore } from './storage/log-store-rocks.ts';
 import { inProcessBus } from './transport/bus.ts';
@@ -66,6 +73,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     software: { name: 'Rookery', version: VERSION },
     startedAtMs: systemClock.now(),
     archive: createArchivePort(store, config.node.shards),
+    rosterLimits: rosterLimitsOf(config),
     archiveLimits: { ...PAGE_DEFAULTS, ...config.archive },
   });
   const runtime: Runtime = createRuntime({

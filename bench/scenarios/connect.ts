@@ -16,7 +16,7 @@ export interface ConnectOptions {
 type Round = (account: Account, i: number) => Promise<() => Promise<void>>;
 
 /**
- * What it costs to come in: `auth` = WebSocket + SASL, `login` = that + bind + initial presence, `resume` = that of
+ * What it costs to come in: `open` = WebSocket + stream, `auth` = that + SASL, `login` = that + bind + initial presence, `resume` = that of
  * auth + XEP-0198 resumption of a stream whose socket was cut. Each phase holds the closing too.
  */
 export async function connect(context: Context<ConnectOptions>): Promise<void> {
@@ -24,6 +24,11 @@ export async function connect(context: Context<ConnectOptions>): Promise<void> {
   const accounts = await prepareAccounts(options, options.users, progress, signal);
   const client = (account: Account, i: number) =>
     new Client({ ...options, account, resource: 'bench', localAddress: sourceAddress(options, i) });
+  const open = await phase(context, accounts, 'open', async (account, i) => {
+    const one = client(account, i);
+    await one.connect();
+    return () => leave(one);
+  });
   const auth = await phase(context, accounts, 'auth', async (account, i) => {
     const one = client(account, i);
     await one.connect();
@@ -35,7 +40,7 @@ export async function connect(context: Context<ConnectOptions>): Promise<void> {
     await one.login();
     return () => leave(one);
   });
-  report.phases.push(auth, login);
+  report.phases.push(open, auth, login);
   if (options.resume && !signal.aborted) report.phases.push(await resumePhase(context, accounts, client));
   addDifferences(report.phases);
 }
@@ -71,6 +76,8 @@ async function resumePhase(
   }
 }
 
+const units: Readonly<Record<string, string>> = { open: 'connection', resume: 'resume' };
+
 /** Lanes go round their own accounts for the duration; lane l has the accounts l, l + parallel … */
 async function phase(
   { options, target, progress, signal }: Context<ConnectOptions>,
@@ -101,7 +108,7 @@ async function phase(
     }
   };
   await Promise.all(Array.from({ length: lanes }, (_, l) => lane(l)));
-  const done = meter.stop(name, options.name, name === 'resume' ? 'resume' : 'login');
+  const done = meter.stop(name, options.name, units[name] ?? 'login');
   if (Object.keys(errors).length > 0) done.errors = errors;
   return done;
 }
@@ -118,13 +125,17 @@ function leave(client: Client): Promise<void> {
   });
 }
 
-/** What bind + presence, and what resumption, cost beyond the authentication that both need. */
+/** What SASL costs beyond the open stream, and what bind + presence, or resumption, cost beyond that. */
 function addDifferences(phases: readonly Phase[]): void {
   const cost = (name: string) => phases.find((phase) => phase.name === name)?.server?.perOperationUs;
-  const auth = cost('auth');
-  if (auth === undefined) return;
-  for (const name of ['login', 'resume']) {
+  for (const [name, base] of [
+    ['auth', 'open'],
+    ['login', 'auth'],
+    ['resume', 'auth'],
+  ] as const) {
     const phase = phases.find((one) => one.name === name);
-    if (phase?.server !== undefined) phase.extra = { 'CPU µs beyond auth': phase.server.perOperationUs - auth };
+    const below = cost(base);
+    if (phase?.server === undefined || below === undefined) continue;
+    phase.extra = { [`CPU µs beyond ${base}`]: phase.server.perOperationUs - below };
   }
 }

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prepareAccounts } from '../accounts.ts';
 import type { Account } from '../client.ts';
-import { type Context, closeAll, loginAll } from '../context.ts';
+import { type CommonOptions, type Context, closeAll, loginAll } from '../context.ts';
 import { siblingScript } from '../files.ts';
 import type { IdleOrder, IdleReport } from '../idle-child.ts';
-import { usageOf } from '../proc.ts';
-import { cpuUse } from '../report.ts';
+import { type Usage, usageOf } from '../proc.ts';
+import { cpuUse, type Phase } from '../report.ts';
 
 export interface IdleOptions {
   readonly sessions: number;
@@ -17,53 +17,83 @@ export interface IdleOptions {
   readonly hold: number;
 }
 
-/** A process may have 20,000 files open here; half of it leaves room for everything else. */
+/** A process may have 20,000 files open here; half of that leaves room for everything else. */
 const perProcess = 9_000;
 /** Sessions opened and closed first, so that code and pools that come with the first users are not counted. */
 const warmSessions = 100;
 
-/** Memory of logged-in sessions that do nothing: resident memory after minus before, per session. */
+/**
+ * Memory of logged-in sessions that do nothing. Resident memory after minus before, per session, and the same for the
+ * second half alone: a growth that comes once (pools, a larger young generation) is in the first figure only.
+ */
 export async function idle(context: Context<IdleOptions>): Promise<void> {
   const { options, target, report, progress, signal } = context;
-  const { pid } = target;
-  if (pid === undefined) throw new Error('idle measures memory: the server must run on this machine (or give --pid)');
+  if (target.pid === undefined) {
+    throw new Error('idle measures memory: the server must run on this machine (or give --pid)');
+  }
   const accounts = await prepareAccounts(options, options.sessions, progress, signal);
+  if (target.restart === undefined) {
+    report.notes.push('memory the server held from before is in both readings: start it fresh, or use --spawn');
+  }
+  // What registering left behind must not hide what sessions take.
+  await target.restart?.();
+  const { pid } = target;
   closeAll(await loginAll(context, accounts.slice(0, warmSessions)));
   await wait(context, options.settle, 'settling');
   const before = usageOf(pid);
   const start = performance.now();
-  const children = await openSessions(context, accounts);
-  const seconds = (performance.now() - start) / 1000;
+  const children: ChildProcess[] = [];
   try {
+    const middle = Math.ceil(accounts.length / 2);
+    await openSessions(context, accounts, 0, middle, children);
+    const seconds = performance.now() - start;
+    await wait(context, options.settle, `${middle} sessions, settling`);
+    const halfway = usageOf(pid);
+    const again = performance.now();
+    await openSessions(context, accounts, middle, accounts.length, children);
+    const loginSeconds = (seconds + performance.now() - again) / 1000;
     const loggedIn = usageOf(pid);
     await wait(context, options.settle, `${accounts.length} sessions, settling`);
     const settled = usageOf(pid);
     await wait(context, options.hold, `${accounts.length} sessions, idle`);
-    const held = usageOf(pid);
-    report.phases.push({
-      name: 'idle',
-      target: options.name,
-      unit: 'login',
-      seconds,
-      operations: accounts.length,
-      perSecond: accounts.length / seconds,
-      server: cpuUse(loggedIn.cpuUs - before.cpuUs, accounts.length, seconds),
-      memory: {
-        beforeKb: before.rssKb,
-        afterKb: settled.rssKb,
-        sessions: accounts.length,
-        perSessionBytes: ((settled.rssKb - before.rssKb) * 1024) / accounts.length,
-      },
-      extra: {
-        'KiB per session right after login': (loggedIn.rssKb - before.rssKb) / accounts.length,
-        'KiB per session at the end': (held.rssKb - before.rssKb) / accounts.length,
-        'CPU µs per idle session and minute':
-          options.hold === 0 ? 0 : ((held.cpuUs - settled.cpuUs) / accounts.length / options.hold) * 60,
-      },
-    });
+    const readings = { before, halfway, loggedIn, settled, held: usageOf(pid) };
+    report.phases.push(phaseOf(options, readings, middle, accounts.length, loginSeconds));
   } finally {
-    for (const child of children) child.disconnect();
+    for (const child of children) if (child.connected) child.disconnect();
   }
+}
+
+type Readings = Readonly<Record<'before' | 'halfway' | 'loggedIn' | 'settled' | 'held', Usage>>;
+
+function phaseOf(
+  options: CommonOptions & IdleOptions,
+  { before, halfway, loggedIn, settled, held }: Readings,
+  middle: number,
+  sessions: number,
+  seconds: number,
+): Phase {
+  const idleUs = (held.cpuUs - settled.cpuUs) / sessions;
+  return {
+    name: 'idle',
+    target: options.name,
+    unit: 'login',
+    seconds,
+    operations: sessions,
+    perSecond: sessions / seconds,
+    server: cpuUse(loggedIn.cpuUs - before.cpuUs, sessions, seconds),
+    memory: {
+      beforeKb: before.rssKb,
+      afterKb: settled.rssKb,
+      sessions,
+      perSessionBytes: ((settled.rssKb - before.rssKb) * 1024) / sessions,
+    },
+    extra: {
+      'KiB per session, second half alone': (settled.rssKb - halfway.rssKb) / (sessions - middle),
+      'KiB per session right after login': (loggedIn.rssKb - before.rssKb) / sessions,
+      'KiB per session at the end': (held.rssKb - before.rssKb) / sessions,
+      ...(options.hold === 0 ? {} : { 'CPU µs per idle session and minute': (idleUs / options.hold) * 60 }),
+    },
+  };
 }
 
 async function wait({ progress, signal }: Context, seconds: number, what: string): Promise<void> {
@@ -74,29 +104,26 @@ async function wait({ progress, signal }: Context, seconds: number, what: string
   }
 }
 
-/** Logs in from as many client processes as are needed; they hold their sessions until disconnected. */
-async function openSessions(context: Context<IdleOptions>, accounts: readonly Account[]): Promise<ChildProcess[]> {
+/** Logs accounts from..to in, from as many client processes as are needed; those hold their sessions till let go. */
+async function openSessions(
+  context: Context<IdleOptions>,
+  accounts: readonly Account[],
+  from: number,
+  to: number,
+  children: ChildProcess[],
+): Promise<void> {
   const { options, progress, signal } = context;
-  const parts = Math.ceil(accounts.length / perProcess);
-  const each = Math.ceil(accounts.length / parts);
-  const children: ChildProcess[] = [];
-  let before = 0;
-  for (let p = 0; p < parts && !signal.aborted; p++) {
+  for (let first = from; first < to && !signal.aborted; first += perProcess) {
     const child = fork(siblingScript(import.meta.url, '../idle-child'));
     children.push(child);
-    const order: IdleOrder = { options, accounts: accounts.slice(p * each, (p + 1) * each), first: p * each };
+    const order: IdleOrder = { options, accounts: accounts.slice(first, Math.min(to, first + perProcess)), first };
     child.send(order);
+    const gone = once(child, 'exit').then(([code]) => [{ done: 0, error: `client process ended, code ${code}` }]);
     let last: IdleReport = { done: 0 };
-    while (last.done < order.accounts.length && last.error === undefined) {
-      const gone = once(child, 'exit').then(([code]) => [{ done: 0, error: `client process ended, code ${code}` }]);
+    while (last.done < order.accounts.length) {
       [last] = (await Promise.race([once(child, 'message'), gone])) as [IdleReport];
-      progress.show(`logging in: ${before + last.done}/${accounts.length}`);
+      if (last.error !== undefined) throw new Error(last.error);
+      progress.show(`logging in: ${first + last.done}/${accounts.length}`);
     }
-    if (last.error !== undefined) {
-      for (const one of children) if (one.connected) one.disconnect();
-      throw new Error(last.error);
-    }
-    before += last.done;
   }
-  return children;
 }

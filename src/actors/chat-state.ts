@@ -1,6 +1,16 @@
 import type { MessageRecord } from '../xmpp/message-record.ts';
+import { Dedupe, type DedupeLimits, dedupeKey } from './dedupe.ts';
 import { chatRow, directMembers, messageStream, sessionKey } from './keys.ts';
-import type { ChatItem, ChatMessage, LiveMessage, Send, SendOutcome, SessionMessage } from './messages.ts';
+import type {
+  ChatItem,
+  ChatMessage,
+  LiveMessage,
+  PostItem,
+  Send,
+  SendOutcome,
+  SessionMessage,
+  Source,
+} from './messages.ts';
 import type { Turn } from './turn.ts';
 
 /**
@@ -38,15 +48,11 @@ export interface ChatRow {
   readonly members: readonly Member[];
 }
 
-export type ChatEffect = { readonly t: 'toSession'; readonly to: string; readonly msg: SessionMessage };
+export type ChatEffect =
+  | { readonly t: 'toSession'; readonly to: string; readonly msg: SessionMessage }
+  | { readonly t: 'ackDelivery'; readonly source: Source };
 
-export interface ChatLimits {
-  /** how long a resend is recognised, ms (default 24 h) */
-  readonly dedupeMs: number;
-  /** … and at least this many messages of a sender (default 64) */
-  readonly dedupePerSenderMin: number;
-  /** bound of remembered ids per chat (default 100,000): beyond it the oldest are forgotten */
-  readonly dedupeMax: number;
+export interface ChatLimits extends DedupeLimits {
   /** sends that may wait for the answer whether the other side exists; more get `resource-constraint` */
   readonly waitingMax: number;
   /** how long the other side's session may take to say that it exists, ms; then `remote-server-timeout` */
@@ -61,9 +67,9 @@ export function newChat(
   limits: ChatLimits,
 ): ChatState {
   const dedupe = new Dedupe(limits);
-  for (const [i, record] of tail.entries()) {
-    const key = dedupeKey(bare(record.from), record.oid, record.id, record.inner);
-    if (key !== undefined) dedupe.add(key, bare(record.from), lastSeq - tail.length + 1 + i, record.ts);
+  for (const record of tail) {
+    const key = dedupeKey(record.oid, record.id, record.inner);
+    if (key !== undefined) dedupe.add(bare(record.from), key, record.ts);
   }
   return {
     id,
@@ -81,11 +87,12 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
     case 'send':
       return onSend(chat, message, turn, limits);
     case 'exists':
-      return onExists(chat, message.member, message.exists, turn, limits);
+      return onExists(chat, message.member, message.exists, turn);
     case 'sweep':
       return onSweep(chat, turn, limits);
     case 'deliver':
-      if (message.item.t === 'memberGone') onMemberGone(chat, message.item.member, turn);
+      if (message.item.t === 'memberGone') onMemberGone(chat, message.item, turn);
+      turn.effects.push({ t: 'ackDelivery', source: message.source });
       return;
   }
 }
@@ -101,17 +108,16 @@ function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: Cha
   turn.immediate.push({ t: 'toSession', to: gone, msg: { t: 'exists?', chat: chat.id } });
 }
 
-function onExists(chat: ChatState, member: string, exists: boolean, turn: Turn<ChatEffect>, limits: ChatLimits): void {
-  chat.askedAt = 0;
-  const waiting = chat.waiting;
-  chat.waiting = [];
-  if (!exists) {
-    for (const send of waiting) refuse(send, 'service-unavailable', turn);
-    return;
+function onExists(chat: ChatState, member: string, exists: boolean, turn: Turn<ChatEffect>): void {
+  const { waiting } = chat;
+  if (!exists) for (const send of waiting) refuse(send, 'service-unavailable', turn);
+  else if (waiting.length > 0) {
+    join(chat, [member, ...waiting.map((send) => send.sender)], turn);
+    for (const send of waiting) accept(chat, send, turn);
   }
-  if (waiting.length === 0) return;
-  join(chat, [member, ...waiting.map((send) => send.sender)], turn);
-  for (const send of waiting) onSend(chat, send, turn, limits);
+  // Last: a crash on the way leaves them waiting.
+  chat.waiting = [];
+  chat.askedAt = 0;
 }
 
 function onSweep(chat: ChatState, turn: Turn<ChatEffect>, limits: ChatLimits): void {
@@ -120,8 +126,11 @@ function onSweep(chat: ChatState, turn: Turn<ChatEffect>, limits: ChatLimits): v
   for (const send of chat.waiting.splice(0)) refuse(send, 'remote-server-timeout', turn);
 }
 
-function onMemberGone(chat: ChatState, jid: string, turn: Turn<ChatEffect>): void {
-  if (!isHere(chat, jid)) return;
+function onMemberGone(chat: ChatState, gone: Extract<PostItem, { t: 'memberGone' }>, turn: Turn<ChatEffect>): void {
+  const jid = gone.member;
+  const since = chat.members.find((member) => member.jid === jid && member.here)?.since;
+  // Sent again after the name was registered anew and joined: it is the old account that went.
+  if (since === undefined || since >= gone.cur) return;
   chat.members = chat.members.map((member) => (member.jid === jid ? { ...member, here: false } : member));
   putRow(chat, turn);
 }
@@ -148,13 +157,13 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   if (!isHere(chat, send.sender)) join(chat, [send.sender], turn);
   if (!send.store || send.type === 'headline' || send.type === 'error') return passOn(chat, send, turn);
   const ts = Math.max(turn.now, chat.lastTs);
-  const key = dedupeKey(send.sender, send.oid, send.id, send.inner);
+  const key = dedupeKey(send.oid, send.id, send.inner);
   // A known one joins the first one's answer: the turn's order holds it back until the first is committed.
-  if (key !== undefined && chat.dedupe.has(key)) return answer(send, { ok: true }, turn);
+  if (key !== undefined && chat.dedupe.has(send.sender, key)) return answer(send, { ok: true }, turn);
   const seq = chat.lastSeq + 1;
   chat.lastSeq = seq;
   chat.lastTs = ts;
-  if (key !== undefined) chat.dedupe.add(key, send.sender, seq, ts);
+  if (key !== undefined) chat.dedupe.add(send.sender, key, ts);
   const record: MessageRecord = {
     v: 1,
     from: send.from,
@@ -181,6 +190,8 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
 function passOn(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   const { from, to, type, id, lang, inner, flags } = send;
   const message: LiveMessage = { from, to, type, id, lang, inner, flags };
+  // The turn's messages leave before its effects: one that comes behind this must not overtake it.
+  turn.sealed = true;
   for (const member of chat.members) {
     if (member.here) turn.effects.push({ t: 'toSession', to: member.jid, msg: { t: 'live', chat: chat.id, message } });
   }
@@ -203,60 +214,6 @@ function answer(send: Send, outcome: SendOutcome, turn: Turn<ChatEffect>): void 
 function refuse(send: Send, condition: Exclude<SendOutcome, { ok: true }>['condition'], turn: Turn<ChatEffect>): void {
   // RFC 6121 8.5: an error is never answered with an error.
   answer(send, send.type === 'error' ? { ok: true } : { ok: false, condition }, turn);
-}
-
-/** Ids of recent messages: what came within `dedupeMs`, and the last `dedupePerSenderMin` of each sender. */
-export class Dedupe {
-  readonly #limits: ChatLimits;
-  /** insertion order = chat order */
-  readonly #known = new Map<string, { readonly sender: string; readonly seq: number; readonly ts: number }>();
-  readonly #perSender = new Map<string, number>();
-
-  constructor(limits: ChatLimits) {
-    this.#limits = limits;
-  }
-
-  get size(): number {
-    return this.#known.size;
-  }
-
-  has(key: string): boolean {
-    return this.#known.has(key);
-  }
-
-  add(key: string, sender: string, seq: number, ts: number): void {
-    this.#known.set(key, { sender, seq, ts });
-    this.#perSender.set(sender, (this.#perSender.get(sender) ?? 0) + 1);
-    for (const [oldKey, old] of this.#known) {
-      const mine = this.#perSender.get(old.sender) ?? 0;
-      const kept = ts - old.ts < this.#limits.dedupeMs || mine <= this.#limits.dedupePerSenderMin;
-      if (kept && this.#known.size <= this.#limits.dedupeMax) break;
-      this.#known.delete(oldKey);
-      this.#perSender.set(old.sender, mine - 1);
-    }
-  }
-}
-
-/**
- * What makes two sends the same message (XEP-0359 3.2): the sender and its origin-id. A client without origin-ids that
- * resends keeps id and content; ids under 8 characters are counters that start again with each login, so they say
- * nothing (docs/decisions/0003-dedupe.md).
- */
-export function dedupeKey(
-  sender: string,
-  oid: string | undefined,
-  id: string | undefined,
-  inner: string,
-): string | undefined {
-  if (oid !== undefined) return `${sender}\u0000${oid}`;
-  if (id !== undefined && id.length >= 8) return `${sender}\u0001${id}\u0001${inner.length}\u0001${fnv(inner)}`;
-  return undefined;
-}
-
-function fnv(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }
 
 function bare(jid: string): string {

@@ -3,7 +3,7 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { type ChatEffect, type ChatLimits, type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
 import { createEntity, type Entity, type EntityRuntime } from './entity.ts';
 import { chatRow, messageStream } from './keys.ts';
-import type { ChatMessage, SessionMessage } from './messages.ts';
+import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import type { Turn } from './turn.ts';
 
 /** Shell of a chat actor: loads its state, runs its effects. */
@@ -11,6 +11,7 @@ export interface ChatParts {
   readonly store: LogStore;
   readonly limits: ChatLimits;
   toSession(bareJid: string, message: SessionMessage): void;
+  ackDelivery(source: Source): void;
   dispatch(shard: number, idx: number, turn: Turn<ChatEffect>): void;
 }
 
@@ -26,7 +27,10 @@ export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: 
     shard,
     {
       step: (message, turn) => chatStep(chat, message, turn, parts.limits),
-      run: (effect) => parts.toSession(effect.to, effect.msg),
+      run(effect) {
+        if (effect.t === 'ackDelivery') parts.ackDelivery(effect.source);
+        else parts.toSession(effect.to, effect.msg);
+      },
       dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
       reset: () => {
         const { waiting, askedAt } = chat;
@@ -47,6 +51,9 @@ export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: 
   return Object.defineProperty(entity, 'waiting', { get: () => chat.askedAt !== 0 }) as ChatEntity;
 }
 
+/** Records read for the sake of `dedupePerSenderMin` alone: a sender who writes rarely has fewer ids after a reload. */
+const OLD_RECORDS_MAX = 1024;
+
 /** Reads what dedupe needs, newest first, until it is old enough and every sender seen has enough. */
 function loadChat(id: string, shard: number, { store, limits }: ChatParts, now: number): ChatState {
   const row = store.get(shard, chatRow(id)) as ChatRow | undefined;
@@ -54,12 +61,20 @@ function loadChat(id: string, shard: number, { store, limits }: ChatParts, now: 
   const last = store.last(shard, stream);
   const tail: MessageRecord[] = [];
   const page = 256;
+  const counts = new Map<string, number>();
+  let old = 0;
   for (let to = last; to > 0 && tail.length < limits.dedupeMax; to -= page) {
     const records = store.read(shard, stream, { from: Math.max(1, to - page + 1), to, limit: page, reverse: true });
-    for (const { record } of records) tail.push(record as MessageRecord);
-    const oldest = tail.at(-1);
-    const enough = tail.length >= limits.dedupePerSenderMin * 2;
-    if (oldest === undefined || (enough && now - oldest.ts >= limits.dedupeMs)) break;
+    for (const { record } of records) {
+      const message = record as MessageRecord;
+      tail.push(message);
+      const sender = message.from.slice(0, message.from.indexOf('/'));
+      counts.set(sender, (counts.get(sender) ?? 0) + 1);
+      if (now - message.ts >= limits.dedupeMs) old += 1;
+    }
+    if (records.length === 0 || old >= OLD_RECORDS_MAX) break;
+    const enough = counts.size > 1 && [...counts.values()].every((count) => count >= limits.dedupePerSenderMin);
+    if (enough && old > 0) break;
   }
   return newChat(id, row, last, tail.reverse(), limits);
 }

@@ -28,7 +28,8 @@ export interface ChatItem {
 /** Outbox item of a session: a PeerMessage that must not be lost (subscriptions), or the end of a membership. */
 export type PostItem =
   | { readonly t: 'peer'; readonly msg: PeerMessage }
-  | { readonly t: 'memberGone'; readonly member: string };
+  /** `cur` is the member's cursor of the chat (UserChatRow) when it went: who joined at or after it is someone else */
+  | { readonly t: 'memberGone'; readonly member: string; readonly cur: number };
 
 export type SendOutcome =
   | { readonly ok: true }

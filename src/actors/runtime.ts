@@ -119,15 +119,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       store.read(shardOfKey(sessionKey(user)), `i/${user}`, { from: seq, to: seq, limit: 1 })[0]?.record as never,
     toChat,
     toSession,
-    ackDelivery: (source) => {
-      const leader = directory.leader(source.shard);
-      if (leader === bus.nodeId) outbox.ack(source);
-      else bus.send(leader, { key: '', message: { t: 'ack', source } satisfies Envelope });
-    },
+    ackDelivery,
     dispatch: addToOutbox,
     fetch,
   };
-  const chatParts = { store, limits: options.chat, toSession, dispatch: addToOutbox };
+  const chatParts = { store, limits: options.chat, toSession, ackDelivery, dispatch: addToOutbox };
 
   bus.receive(({ message }) => {
     const envelope = message as Envelope;
@@ -157,6 +153,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       chats.set(id, entity);
     }
     return entity;
+  }
+
+  function ackDelivery(source: Source): void {
+    const leader = directory.leader(source.shard);
+    if (leader === bus.nodeId) outbox.ack(source);
+    else bus.send(leader, { key: '', message: { t: 'ack', source } satisfies Envelope });
   }
 
   // An entity that is active here is led here: no need to hash its key and look its leader up.

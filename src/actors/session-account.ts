@@ -3,6 +3,7 @@ import { onAccountRemoved } from '../xmpp/rfc6121-subscription.ts';
 import { accountIndexRow, chatKey, inboxStream, indexStream } from './keys.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream } from './session-streams.ts';
+import type { UserChatRow } from './session-types.ts';
 import { DELETED } from './turn.ts';
 
 /**
@@ -13,9 +14,9 @@ import { DELETED } from './turn.ts';
 export function removeAccount(session: SessionState): void {
   // All at once: rosters are bounded by rosterItemsMax, and two posts a contact stay below POSTS_PER_OP_MAX.
   onAccountRemoved(session, Number.MAX_SAFE_INTEGER);
-  for (const [key] of session.entries('c/')) {
+  for (const [key, { cur }] of session.entries<UserChatRow>('c/')) {
     const chat = key.slice(2);
-    session.postItem(chatKey(chat), { t: 'memberGone', member: session.user });
+    session.postItem(chatKey(chat), { t: 'memberGone', member: session.user, cur });
     session.turn.streams.push({ t: 'drop', stream: indexStream(session.user, chat) });
   }
   session.turn.streams.push({ t: 'drop', stream: inboxStream(session.user) });

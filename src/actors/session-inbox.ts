@@ -84,23 +84,43 @@ function push(session: SessionState, record: MessageRecord, seq: number, mine: b
   let delivered = false;
   for (const stream of session.byResource.values()) {
     if (stream.lag !== undefined) continue;
+    if (isLive(stream)) stream.given = seq;
     const isAddressed = addressed.includes(stream.resource);
     if (!isAddressed && !(stream.carbons && stream.jid !== record.from && record.x?.nocopy !== true)) continue;
+    const live = isLive(stream);
+    if (isAddressed && !live && !noteEarly(stream, seq)) continue;
     xml ??= renderFor(session, record, seq, shown);
     if (isAddressed) {
       delivered = true;
-      session.turn.effects.push({ t: 'stanza', stream, xml, seq });
+      // What a stream gets before it is live says nothing of what waits in the inbox before it.
+      session.turn.effects.push({ t: 'stanza', stream, xml, seq: live ? seq : 0, at: seq });
       // Without stream management what is written counts as received: RFC 6120 knows no more.
       if (stream.sm === undefined) markSeen(session, seq);
     } else {
       const carbon = wrapCarbon(mine ? 'sent' : 'received', session.user, stream.jid, xml, record.type);
-      session.turn.effects.push({ t: 'stanza', stream, xml: carbon, seq: 0 });
+      session.turn.effects.push({ t: 'stanza', stream, xml: carbon, seq: 0, at: seq });
     }
   }
   if (mine && !delivered) markSeen(session, seq);
 }
 
 const NOBODY: readonly string[] = [];
+
+/** Takes messages to the bare JID (RFC 6121 8.5.2.1). */
+function isLive(stream: Stream): boolean {
+  return stream.presence !== undefined && stream.presence.priority >= 0;
+}
+
+/** Messages by full JID that a stream may get before it is live; further ones wait for its catch-up. */
+const EARLY_MAX = 1000;
+
+/** @returns false when the message has to wait */
+function noteEarly(stream: Stream, seq: number): boolean {
+  stream.early ??= new Set();
+  if (stream.early.size >= EARLY_MAX) return false;
+  stream.early.add(seq);
+  return true;
+}
 
 function isToSelf(message: { readonly to: string }, user: string): boolean {
   return message.to === user || isFrom({ from: message.to }, user);
@@ -157,8 +177,9 @@ function renderLive(message: LiveMessage): string {
 /** After initial presence: a stream that may get what waits in the inbox catches up with it, then goes live. */
 export function startCatchUp(session: SessionState, stream: Stream): void {
   const seen = session.get<number>(SEEN_ROW) ?? 0;
-  if (seen >= session.inboxSeq || stream.lag !== undefined) return;
-  stream.lag = { next: Math.max(seen + 1, session.inboxSeq - session.parts.limits.catchUpMax + 1), loading: false, blocked: false };
+  const first = Math.max(seen, stream.given, session.inboxSeq - session.parts.limits.catchUpMax) + 1;
+  if (first > session.inboxSeq || stream.lag !== undefined) return;
+  stream.lag = { next: first, loading: false, blocked: false };
   session.turn.always({ t: 'catchUp', stream });
 }
 
@@ -176,12 +197,14 @@ export function onCaughtUp(session: SessionState, stream: Stream, page: readonly
   if (lag === undefined || stream.ended) return;
   lag.loading = false;
   lag.next = upto + 1;
+  stream.given = upto;
   for (const { seq, record, shown } of page) {
-    if (record === undefined) continue;
+    if (record === undefined || stream.early?.delete(seq) === true) continue;
     if (isFrom(record, session.user) && !isToSelf(record, session.user)) {
       if (!stream.carbons || record.from === stream.jid || record.x?.nocopy === true) continue;
       const copy = renderFor(session, record, seq, shown);
-      session.send(stream, wrapCarbon('sent', session.user, stream.jid, copy, record.type));
+      const xml = wrapCarbon('sent', session.user, stream.jid, copy, record.type);
+      session.turn.effects.push({ t: 'stanza', stream, xml, seq: 0, at: seq });
       continue;
     }
     session.turn.effects.push({ t: 'stanza', stream, xml: renderFor(session, record, seq, shown, true), seq });
@@ -189,6 +212,7 @@ export function onCaughtUp(session: SessionState, stream: Stream, page: readonly
   }
   if (lag.next > session.inboxSeq) {
     stream.lag = undefined;
+    stream.early = undefined;
     if (stream.sm === undefined) session.put(SEEN_ROW, session.inboxSeq);
   } else session.turn.always({ t: 'catchUp', stream });
 }

@@ -5,6 +5,7 @@ import { sharesPresence } from '../xmpp/rfc6121-peer.ts';
 import { routeIq } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
+import { forbidsLastActivity } from '../xmpp/xep0012-last-activity.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { parseFrame } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
@@ -97,7 +98,7 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
   };
   const refuse = (condition: StanzaCondition, text?: string): void => back('error', errorInner(condition, { text }));
   const request = msg.type === 'get' || msg.type === 'set';
-  if (!session.exists) return request ? refuse('service-unavailable') : undefined;
+  // An account that does not exist is asked like one that does and has no streams: the answers must not differ.
   const streams = session
     .streams()
     .map((stream) => ({ resource: stream.resource, priority: stream.presence?.priority }));
@@ -106,6 +107,9 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
   const route = routeIq(msg.type, to.resource === '' ? 'bare' : 'full', to.resource, streams, sees);
   switch (route.t) {
     case 'deliver': {
+      if (request && forbidsLastActivity(session, parseFrame(msg.xml).el.getChildElements()[0], from.bare)) {
+        return refuse('forbidden');
+      }
       const stream = session.stream(route.resource);
       if (stream !== undefined) session.send(stream, msg.xml);
       return;

@@ -6,7 +6,7 @@ import { onClientPresence } from '../xmpp/rfc6121-presence.ts';
 import { messageType } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { errorInner, errorReply } from '../xmpp/stanza-error.ts';
-import { failedXml, NS_SM } from '../xmpp/xep0198-stream-management.ts';
+import { failedXml, NS_SM, parseSm } from '../xmpp/xep0198-stream-management.ts';
 import { carbonEligible } from '../xmpp/xep0280-carbons.ts';
 import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
@@ -69,7 +69,7 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
       onIq(session, stream, el, inner);
       return false;
     default: {
-      const outcome = onClientPresence(session, stream, el, inner);
+      const outcome = onClientPresence(session, stream, el, inner, session.parts.limits.roster);
       if ((outcome.t === 'initial' || outcome.t === 'update') && outcome.flush) startCatchUp(session, stream);
       return false;
     }
@@ -77,25 +77,22 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
 }
 
 function onSmNonza(session: SessionState, stream: Stream, el: Element): void {
-  switch (el.name) {
+  const nonza = parseSm(el);
+  switch (nonza?.t) {
     case 'r':
       if (stream.sm !== undefined)
-        session.turn.always({ t: 'ackOwed', stream, n: stream.sm.inbound.begun });
+        session.turn.effects.push({ t: 'ackOwed', stream, n: stream.sm.inbound.h + stream.sm.inbound.open });
       return;
-    case 'a': {
-      const h = Number(el.attrs['h']);
-      if (Number.isInteger(h) && h >= 0 && h <= 0xffffffff) return onAck(session, stream, h);
-      endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'h is no 32 bit number' });
-      return;
-    }
+    case 'a':
+      return onAck(session, stream, nonza.h);
     case 'enable':
-      return onEnable(session, stream, el.attrs['resume'] === 'true' || el.attrs['resume'] === '1');
+      return onEnable(session, stream, nonza.resume);
     case 'resume': {
-      session.turn.always({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
+      session.turn.effects.push({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
       return;
     }
     default:
-      endStream(session, stream, { t: 'error', condition: 'unsupported-stanza-type' });
+      endStream(session, stream, { t: 'error', condition: 'policy-violation', text: nonza?.reason });
   }
 }
 

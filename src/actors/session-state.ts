@@ -70,6 +70,7 @@ export class SessionState implements SessionPort {
     this.rows = rows;
     this.#turn = undefined;
     this.loadInbox();
+    for (const stream of this.byResource.values()) stream.given = Math.min(stream.given, this.inboxSeq);
   }
 
   /** Drops all streams without a turn; presence of others is put right when they probe or the user comes back. */
@@ -156,10 +157,12 @@ export class SessionState implements SessionPort {
 
   /** What comes of a finished load or question rests on committed state: it holds even if this turn's op is refused. */
   #goOn(run: () => void): void {
-    const { turn } = this;
-    const from = turn.effects.length;
+    const { effects, onFail } = this.turn;
+    const from = effects.length;
+    const failFrom = onFail.length;
     run();
-    turn.onFail.push(...turn.effects.slice(from).filter((effect) => !turn.onFail.includes(effect)));
+    onFail.length = failFrom;
+    for (let i = from; i < effects.length; i++) onFail.push(effects[i] as SessionEffect);
   }
 
   #onDeliver(
@@ -181,7 +184,7 @@ export class SessionState implements SessionPort {
       for (const answer of onUnknownAccount(this.domain, msg)) this.post(bareOf(answer.to), answer);
       return;
     }
-    onPeer(this, msg, idx);
+    onPeer(this, msg, idx, this.parts.limits.roster);
   }
 
   #onAccount(ask: AccountAsk, reply: (answer: AccountAnswer) => void): void {

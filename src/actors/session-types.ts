@@ -1,6 +1,7 @@
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { AvailablePresence, IqRequest, SessionPort, StreamPort } from '../xmpp/module.ts';
+import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
@@ -120,6 +121,7 @@ export interface SessionLimits {
   readonly catchUpMax: number;
   readonly heldMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
+  readonly roster: RosterLimits;
 }
 
 /** What the session's step needs from outside; everything pure or a plain read. */

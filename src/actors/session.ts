@@ -45,6 +45,9 @@ export function spawnSession(
     );
   };
   const session = new SessionState(user, parts, load());
+  // What is under way for this user's session before it slept must not be taken for an answer to what it sends now.
+  session.nextToken = runtime.now() * NUMBERS_PER_MS;
+  session.nextSid = session.nextToken;
   const shell = new SessionShell(
     session,
     shard,
@@ -70,6 +73,9 @@ export function spawnSession(
   );
   return Object.defineProperty(entity, 'streams', { get: () => session.byResource.size }) as SessionEntity;
 }
+
+/** Numbers that an active session may give out in a millisecond; a later activation begins above them. */
+const NUMBERS_PER_MS = 1024;
 
 class SessionShell {
   readonly #session: SessionState;

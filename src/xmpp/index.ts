@@ -2,7 +2,9 @@ import { buildIqTable, type IqTable } from './iq-table.ts';
 import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { XmppModule } from './module.ts';
 import { sessionModule } from './rfc3921-session.ts';
-import { rosterModule } from './rfc6121-roster.ts';
+import type { RosterLimits } from './rfc6121-limits.ts';
+import { presenceModule } from './rfc6121-presence.ts';
+import { rosterHandler, rosterModule } from './rfc6121-roster.ts';
 import { routingModule } from './rfc6121-routing.ts';
 import { subscriptionModule } from './rfc6121-subscription.ts';
 import { saslModule } from './sasl.ts';
@@ -37,6 +39,7 @@ export interface ProtocolDeps {
   readonly startedAtMs: number;
   readonly archive: ArchivePort;
   readonly archiveLimits?: PageLimits;
+  readonly rosterLimits?: RosterLimits;
   /** services beside the server itself; none by default */
   readonly serverItems?: readonly DiscoItem[];
   /** modules that other parts bring along, such as rooms */
@@ -59,6 +62,12 @@ function featuresOf(modules: readonly XmppModule[], side: 'serverFeatures' | 'ac
   return [...new Set(modules.flatMap((module) => module[side] ?? []))].sort();
 }
 
+function rosterModuleWith(limits: RosterLimits | undefined): XmppModule {
+  if (limits === undefined) return rosterModule;
+  const handle = rosterHandler(limits);
+  return { ...rosterModule, ...(rosterModule.iq && { iq: rosterModule.iq.map((route) => ({ ...route, handle })) }) };
+}
+
 /** @throws Error when two modules claim the same iq */
 export function buildProtocol(deps: ProtocolDeps): Protocol {
   const modules: XmppModule[] = [
@@ -69,8 +78,9 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     anonymousModule,
     sessionModule,
     registrationModule,
-    rosterModule,
+    rosterModuleWith(deps.rosterLimits),
     subscriptionModule,
+    presenceModule,
     routingModule,
     discoModule(() => catalogue),
     capsModule,

@@ -11,7 +11,7 @@ import { crashRounds } from './rounds.ts';
 const ROUNDS = Number(process.env['ROUNDS'] ?? 24);
 const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31));
 
-t.test(`nothing acknowledged is lost, doubled or reordered by ${ROUNDS} kills (seed ${seed})`, async (t) => {
+t.test(`nothing acknowledged is lost, doubled or reordered by ${ROUNDS} kills (seed ${seed})`, { timeout: 120_000 }, async (t) => {
   const node = await NodeProcess.start({ env: { ROOKERY_PROFILE: 'bench' } });
   t.teardown(() => node.dispose());
   const result = await crashRounds(node, { rounds: ROUNDS, random: seededRandom(seed), burstMax: 600 });

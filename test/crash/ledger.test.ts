@@ -38,7 +38,7 @@ for (const [title, sent, ofA, ofB, shown, faults] of [
   ['the archives differ in order', 'a1! b1!', 'a1 b1', 'b1 a1', '', 1],
   ["a sender's messages are out of order", 'a1! a2!', 'a2 a1', 'a2 a1', '', 1],
   ['an archive id is missing', 'a1! a2!', 'a1 a2=3', 'a1 a2', '', 1],
-  ['a message came from nowhere', 'a1!', 'a1 a9', 'a1 a9', '', 2],
+  ['a message came from nowhere', 'a1!', 'a1 a9', 'a1 a9', '', 3],
   ['something shown is not archived', 'a1! a2', 'a1', 'a1', 'a1=1 a2=2', 1],
   ['an id was given out twice', 'a1! a2 a3!', 'a1 a3', 'a1 a3', 'a2=2', 1],
 ] as const) {

@@ -95,19 +95,14 @@ t.test('what cannot be delivered comes back with its reason', async (t) => {
     t.strictSame([answer.name, answer.attrs['type'], conditionOf(answer)], ['message', 'error', condition], what);
     t.equal(answer.attrs['from'], to, 'it comes from where it was sent');
   }
-  for (const type of ['error', 'headline']) romeo.send(message('rosaline@localhost', type, 'hello', 'quiet'));
-  await node.settle(romeo);
-  t.strictSame(romeo.pending((el) => el.attrs['id'] === 'quiet' && type(el) === 'error' && el.getChild('error') !== undefined && false), []);
   await romeo.close();
 });
-
-const type = (el: { attrs: Record<string, string | undefined> }): string | undefined => el.attrs['type'];
 
 t.test('errors and headlines to nobody are not answered', async (t) => {
   const romeo = await node.online('romeo', 'orchard');
   for (const kind of ['error', 'headline']) romeo.send(message('rosaline@localhost', kind, 'hello', kind));
   await node.settle(romeo);
-  t.strictSame(romeo.pending((el) => el.attrs['id'] === 'error'), []);
+  t.strictSame(romeo.pending('<message'), []);
   await romeo.close();
 });
 
