@@ -1,5 +1,6 @@
 import { type Accounts, createAccounts } from './actors/accounts.ts';
 import { createArchivePort } from './actors/archive-port.ts';
+import { calls } from './actors/calls.ts';
 import { createGatewayBackend } from './actors/gateway-backend.ts';
 import { decideRegistration } from './actors/registration.ts';
 import { createRuntime, type Runtime } from './actors/runtime.ts';
@@ -28,6 +29,7 @@ import {
 } from './node-options.ts';
 import type { LogStore } from './storage/log-store.ts';
 import { openRocksStore } from './storage/log-store-rocks.ts';
+import type { StoreHooks } from './storage/store-hooks.ts';
 import { inProcessBus } from './transport/bus.ts';
 import { createListener, type Listener } from './transport/listener.ts';
 import { VERSION } from './version.ts';
@@ -67,7 +69,7 @@ interface Core {
 }
 
 async function openCore(config: Config, log: Log): Promise<Core> {
-  const store = await openRocksStore(storeOptionsOf(config));
+  const store = await openRocksStore(storeOptionsOf(config), storeHooks(log), calls);
   const pbkdf2 = limitDerivations(systemPbkdf2, DERIVATIONS);
   const protocol = buildProtocol({
     software: { name: 'Rookery', version: VERSION },
@@ -104,6 +106,16 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     randomBytes,
   });
   return { store, runtime, accounts, protocol, pbkdf2 };
+}
+
+/** What happens to the disk, for the operator. */
+function storeHooks(log: Log): StoreHooks {
+  return {
+    onEvent: ({ t, ...event }) => {
+      if (t === 'reopened' || t === 'disk-ok') log.warn(event, `storage: ${t}`);
+      else log.error(event, `storage: ${t}`);
+    },
+  };
 }
 
 async function closeCore({ runtime, store }: Core): Promise<void> {

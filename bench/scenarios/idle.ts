@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prepareAccounts } from '../accounts.ts';
 import type { Account } from '../client.ts';
@@ -52,11 +51,11 @@ export async function idle(context: Context<IdleOptions>): Promise<void> {
     const again = performance.now();
     await openSessions(context, accounts, middle, accounts.length, children);
     const loginSeconds = (seconds + performance.now() - again) / 1000;
-    const loggedIn = usageOf(pid);
+    const all = usageOf(pid);
     await wait(context, options.settle, `${accounts.length} sessions, settling`);
     const settled = usageOf(pid);
     await wait(context, options.hold, `${accounts.length} sessions, idle`);
-    const readings = { before, halfway, loggedIn, settled, held: usageOf(pid) };
+    const readings = { before, halfway, loggedIn: all, settled, held: usageOf(pid) };
     report.phases.push(phaseOf(options, readings, middle, accounts.length, loginSeconds));
   } finally {
     for (const child of children) if (child.connected) child.disconnect();
@@ -117,13 +116,19 @@ async function openSessions(
     const child = fork(siblingScript(import.meta.url, '../idle-child'));
     children.push(child);
     const order: IdleOrder = { options, accounts: accounts.slice(first, Math.min(to, first + perProcess)), first };
-    child.send(order);
-    const gone = once(child, 'exit').then(([code]) => [{ done: 0, error: `client process ended, code ${code}` }]);
-    let last: IdleReport = { done: 0 };
-    while (last.done < order.accounts.length) {
-      [last] = (await Promise.race([once(child, 'message'), gone])) as [IdleReport];
-      if (last.error !== undefined) throw new Error(last.error);
-      progress.show(`logging in: ${first + last.done}/${accounts.length}`);
-    }
+    await loggedIn(child, order, (done) => progress.show(`logging in: ${first + done}/${accounts.length}`));
   }
+}
+
+/** Gives a client process its order and waits until all are in. @throws Error with what the process says */
+function loggedIn(child: ChildProcess, order: IdleOrder, show: (done: number) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.on('exit', (code) => reject(new Error(`a client process ended with code ${code}`)));
+    child.on('message', ({ done, error }: IdleReport) => {
+      if (error !== undefined) reject(new Error(error));
+      else if (done === order.accounts.length) resolve();
+      else show(done);
+    });
+    child.send(order);
+  });
 }

@@ -73,6 +73,8 @@ export interface Runtime {
   write(shard: number, writes: readonly Write[]): Promise<void>;
   readonly pipeline: Pipeline;
   stats(): RuntimeStats;
+  /** What the timer does every `sweepMs`: resends, resume windows, idle entities. */
+  sweep(): void;
   /** Waits until everything accepted so far is committed and its effects have run. */
   quiesce(): Promise<void>;
   close(): Promise<void>;
@@ -295,6 +297,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         pipeline: pipeline.stats,
       };
     },
+    sweep,
     quiesce,
     async close() {
       clearInterval(sweeper);

@@ -1,12 +1,12 @@
 import { parseJid } from '../xmpp/jid.ts';
 import { archivesFor, PREFS_ROW } from '../xmpp/mam-prefs.ts';
-import type { ChatPointer } from '../xmpp/mam-view.ts';
 import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import { type RouteStream, routeMessage } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { wrapCarbon } from '../xmpp/xep0280-carbons.ts';
 import { nextPointer } from '../xmpp/xep0313-mam.ts';
-import { directPeer, indexStream } from './keys.ts';
+import { inboxArgs, inboxCall } from './calls.ts';
+import { directPeer } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import type { SessionState } from './session-state.ts';
 import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
@@ -34,29 +34,29 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
   turn.effects.push({ t: 'ackDelivery', source });
 }
 
-function deliver(session: SessionState, item: ChatItem, record: MessageRecord, row: UserChatRow, key: string): void {
-  const { turn, user } = session;
+function deliver(session: SessionState, item: ChatItem, record: MessageRecord, before: UserChatRow, key: string): void {
+  const { user } = session;
+  const { chat } = item;
   const mine = isFrom(record, user);
-  const n = isShown(session, item.chat, record) ? row.n + 1 : undefined;
+  const n = isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
-  const pointer = nextPointer(session.lastPointer, { chat: item.chat, chatSeq: item.seq, ts: record.ts, n });
-  session.inboxSeq = seq;
-  session.lastPointer = pointer;
-  turn.streams.push({ t: 'append', stream: session.inboxName, seq, record: pointer });
-  if (n !== undefined) {
-    const resource = resourceOf(mine ? record.to : record.from);
-    const entry: ChatPointer = { i: seq, q: item.seq, ts: pointer.ts, ...(resource !== undefined && { r: resource }) };
-    turn.streams.push({ t: 'append', stream: indexStream(user, item.chat), seq: n, record: entry });
-  }
-  const quiet = record.x?.quiet === true;
-  session.put(key, {
+  const pointer = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
+  const row: UserChatRow = {
     v: 1,
     cur: item.seq,
-    n: n ?? row.n,
-    unread: mine ? 0 : row.unread + (quiet ? 0 : 1),
-    read: mine ? item.seq : row.read,
-  } satisfies UserChatRow);
-  if (session.byResource.size > 0) push(session, record, seq, mine, n !== undefined);
+    n: n ?? before.n,
+    unread: mine ? 0 : before.unread + (record.x?.quiet === true ? 0 : 1),
+    read: mine ? item.seq : before.read,
+  };
+  const taken = push(session, record, seq, mine, n !== undefined);
+  const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
+  session.inboxSeq = seq;
+  session.lastPointer = pointer;
+  const resource = resourceOf(mine ? record.to : record.from);
+  const args = inboxArgs({ user, chat, seq, pointer, resource, row, seen });
+  session.turn.streams.push({ t: 'call', call: inboxCall, args });
+  session.callPut(key, row);
+  if (seen) session.callPut(SEEN_ROW, seq);
 }
 
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */
@@ -77,31 +77,36 @@ function resourceOf(jid: string): string | undefined {
   return slash === -1 ? undefined : jid.slice(slash + 1);
 }
 
-/** To the live streams: the addressed ones get the message, the others a carbon (XEP-0280). */
-function push(session: SessionState, record: MessageRecord, seq: number, mine: boolean, shown: boolean): void {
+/**
+ * To the live streams: the addressed ones get the message, the others a carbon (XEP-0280).
+ * @returns true when no device is owed it any more: without stream management what is written counts as received
+ *   (RFC 6120 knows no more), and what the user sent is on the device that sent it
+ */
+function push(session: SessionState, record: MessageRecord, seq: number, mine: boolean, shown: boolean): boolean {
+  if (session.byResource.size === 0) return mine;
   const addressed = mine && !isToSelf(record, session.user) ? NOBODY : recipients(session, record.type, record.to);
   let xml: string | undefined;
   let delivered = false;
+  let taken = false;
   for (const stream of session.byResource.values()) {
     if (stream.lag !== undefined) continue;
-    if (isLive(stream)) stream.given = seq;
+    const live = isLive(stream);
+    if (live) stream.given = seq;
     const isAddressed = addressed.includes(stream.resource);
     if (!isAddressed && !(stream.carbons && stream.jid !== record.from && record.x?.nocopy !== true)) continue;
-    const live = isLive(stream);
     if (isAddressed && !live && !noteEarly(stream, seq)) continue;
     xml ??= renderFor(session, record, seq, shown);
     if (isAddressed) {
       delivered = true;
+      if (stream.sm === undefined) taken = true;
       // What a stream gets before it is live says nothing of what waits in the inbox before it.
       session.turn.effects.push({ t: 'stanza', stream, xml, seq: live ? seq : 0, at: seq });
-      // Without stream management what is written counts as received: RFC 6120 knows no more.
-      if (stream.sm === undefined) markSeen(session, seq);
     } else {
       const carbon = wrapCarbon(mine ? 'sent' : 'received', session.user, stream.jid, xml, record.type);
       session.turn.effects.push({ t: 'stanza', stream, xml: carbon, seq: 0, at: seq });
     }
   }
-  if (mine && !delivered) markSeen(session, seq);
+  return taken || (mine && !delivered);
 }
 
 const NOBODY: readonly string[] = [];

@@ -7,7 +7,7 @@ import { stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { forbidsLastActivity } from '../xmpp/xep0012-last-activity.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
-import { parseFrame } from '../xmpp/xml.ts';
+import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
 import { sendError } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
@@ -107,7 +107,7 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
   const route = routeIq(msg.type, to.resource === '' ? 'bare' : 'full', to.resource, streams, sees);
   switch (route.t) {
     case 'deliver': {
-      if (request && forbidsLastActivity(session, parseFrame(msg.xml).el.getChildElements()[0], from.bare)) {
+      if (request && forbidsLastActivity(session, parseChecked(msg.xml).el.getChildElements()[0], from.bare)) {
         return refuse('forbidden');
       }
       const stream = session.stream(route.resource);
@@ -119,7 +119,7 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
     case 'drop':
       return;
     case 'account': {
-      const iq = parseFrame(msg.xml).el;
+      const iq = parseChecked(msg.xml).el;
       const payload = iq.getChildElements()[0];
       if (payload === undefined || !(msg.type === 'get' || msg.type === 'set')) return refuse('bad-request');
       const { id, type } = msg;

@@ -80,17 +80,15 @@ function onSmNonza(session: SessionState, stream: Stream, el: Element): void {
   const nonza = parseSm(el);
   switch (nonza?.t) {
     case 'r':
-      if (stream.sm !== undefined)
-        session.turn.effects.push({ t: 'ackOwed', stream, n: stream.sm.inbound.h + stream.sm.inbound.open });
+      if (stream.sm !== undefined) session.turn.always({ t: 'ackOwed', stream, n: stream.sm.inbound.begun });
       return;
     case 'a':
       return onAck(session, stream, nonza.h);
     case 'enable':
       return onEnable(session, stream, nonza.resume);
-    case 'resume': {
-      session.turn.effects.push({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
+    case 'resume':
+      session.turn.always({ t: 'nonza', stream, xml: failedXml('unexpected-request') });
       return;
-    }
     default:
       endStream(session, stream, { t: 'error', condition: 'policy-violation', text: nonza?.reason });
   }

@@ -232,6 +232,12 @@ export class SessionState implements SessionPort {
     this.turn.rows.set(this.#rowPrefix + key, value);
   }
 
+  /** A row that a call of this turn writes: kept in memory here, and nothing older may be written over it. */
+  callPut(key: string, value: unknown): void {
+    this.rows.set(key, value);
+    this.turn.forget(this.#rowPrefix + key);
+  }
+
   del(key: string): void {
     if (this.rows.delete(key)) this.turn.rows.set(this.#rowPrefix + key, DELETED);
   }

@@ -31,7 +31,12 @@ export class Turn<E> {
     return this.#rows;
   }
 
-  /** Writes to streams, in order. */
+  /** Takes a row's write back: a later stream write or call of this turn sets it. */
+  forget(key: string): void {
+    this.#rows?.delete(key);
+  }
+
+  /** Writes to streams and calls, in order. They come before the rows. */
   get streams(): Write[] {
     this.#streams ??= [];
     return this.#streams;

@@ -11,6 +11,7 @@ export function checkOp(op: Op, shards: number): void {
   }
   checkNumber('idx', op.idx);
   for (const write of op.writes) {
+    if (write.t === 'call') continue;
     const name = write.t === 'put' || write.t === 'del' ? write.key : write.stream;
     // A code unit takes three bytes at most: most names need no counting.
     if (3 * name.length > nameBytesMax && Buffer.byteLength(name) > nameBytesMax) {

@@ -1,6 +1,6 @@
 import { Packr } from 'msgpackr';
 import { StorageFailedError, StorageRefusedError } from './errors.ts';
-import type { Op, OutboxItem, Value, Write } from './log-store.ts';
+import type { CallType, Op, OutboxItem, Value, Write } from './log-store.ts';
 
 /** Version of everything on disk. A reader refuses a higher one; a lower one it must still read. */
 export const formatVersion = 1;
@@ -34,6 +34,7 @@ const tagPut = 0;
 const tagDel = 1;
 const tagAppend = 2;
 const tagDrop = 3;
+const tagCall = 4;
 
 /**
  * A journal record: version byte, then one flat MessagePack array `[shard, epoch, idx, writes, outbox, …]` with writes
@@ -46,8 +47,20 @@ export function encodeJournal(ops: readonly Op[]): Buffer {
   return withVersion(packr.pack(flat));
 }
 
-/** @throws StorageRefusedError on a newer version */
-export function decodeJournal(bytes: Buffer): Op[] {
+/** The outboxes of a journal record, as ops without writes. @throws StorageRefusedError on a newer version */
+export function decodeOutboxes(bytes: Buffer): Op[] {
+  return decodeOps(bytes, () => []);
+}
+
+/**
+ * @param calls the kinds of `call` that may be in it
+ * @throws StorageRefusedError on a newer version or an unknown call
+ */
+export function decodeJournal(bytes: Buffer, calls: readonly CallType[] = []): Op[] {
+  return decodeOps(bytes, (flat) => writesOf(flat, calls));
+}
+
+function decodeOps(bytes: Buffer, writesFrom: (flat: unknown[]) => Write[]): Op[] {
   const flat = packr.unpack(checked(bytes).subarray(1)) as unknown[];
   const ops: Op[] = [];
   for (let i = 0; i + 4 < flat.length; i += 5) {
@@ -55,7 +68,7 @@ export function decodeJournal(bytes: Buffer): Op[] {
       shard: flat[i] as number,
       epoch: flat[i + 1] as number,
       idx: flat[i + 2] as number,
-      writes: writesOf(flat[i + 3] as unknown[]),
+      writes: writesFrom(flat[i + 3] as unknown[]),
       outbox: outboxOf(flat[i + 4] as unknown[]),
     });
   }
@@ -68,12 +81,13 @@ function flatWrites(writes: readonly Write[]): unknown[] {
     if (write.t === 'append') flat.push(tagAppend, write.stream, write.seq, write.record);
     else if (write.t === 'put') flat.push(tagPut, write.key, write.value);
     else if (write.t === 'del') flat.push(tagDel, write.key);
+    else if (write.t === 'call') flat.push(tagCall, write.call.name, write.args);
     else flat.push(tagDrop, write.stream);
   }
   return flat;
 }
 
-function writesOf(flat: readonly unknown[]): Write[] {
+function writesOf(flat: readonly unknown[], calls: readonly CallType[]): Write[] {
   const writes: Write[] = [];
   let at = 0;
   while (at < flat.length) {
@@ -88,6 +102,12 @@ function writesOf(flat: readonly unknown[]): Write[] {
     } else if (tag === tagDel || tag === tagDrop) {
       writes.push(tag === tagDel ? { t: 'del', key: name } : { t: 'drop', stream: name });
       at += 2;
+    } else if (tag === tagCall) {
+      const call = calls.find((known) => known.name === name);
+      if (call === undefined)
+        throw new StorageRefusedError(`the journal has a call ${name} of a newer Rookery: start that`);
+      writes.push({ t: 'call', call, args: flat[at + 2] as unknown[] });
+      at += 3;
     } else {
       throw new StorageFailedError(`a journal record has a write of unknown kind ${String(tag)}`);
     }

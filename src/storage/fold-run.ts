@@ -1,4 +1,4 @@
-import { decodeJournal } from './codec.ts';
+import { decodeOutboxes } from './codec.ts';
 import { foldEntries } from './fold.ts';
 import { FoldSlice } from './fold-slice.ts';
 import { journalKey } from './keys.ts';
@@ -73,7 +73,7 @@ async function carryOver(parts: FoldParts, upTo: number): Promise<void> {
     const value = parts.rocks.get(journalKey(record));
     if (value === undefined)
       throw new Error(`journal record ${record} is missing though its outbox is not acknowledged`);
-    for (const op of decodeJournal(value)) {
+    for (const op of decodeOutboxes(value)) {
       if (op.outbox.length > 0 && parts.state.ledger.has(op.shard, op.idx)) carried.push({ ...op, writes: [] });
     }
     bytes += value.length;

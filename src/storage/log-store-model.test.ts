@@ -7,7 +7,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { compareUtf8 } from './keys.ts';
-import type { LogStore, Op, StreamRange, StreamRecord, Value, Write } from './log-store.ts';
+import type { CallType, LogStore, Op, StreamRange, StreamRecord, Value, Write } from './log-store.ts';
 import { createMemoryDisk, openMemoryStore } from './log-store-memory.ts';
 import { openRocksStore, type RocksLogStore } from './log-store-rocks.ts';
 
@@ -39,11 +39,11 @@ class Oracle {
   apply(op: Op): void {
     this.idx.set(op.shard, op.idx);
     if (op.outbox.length > 0) this.unacked.add(`${op.shard}/${op.idx}`);
-    for (const write of op.writes) {
+    for (const write of op.writes.flatMap((one) => (one.t === 'call' ? one.call.expand(one.args) : [one]))) {
       if (write.t === 'put') this.rows.set(`${op.shard}/${write.key}`, write.value);
       else if (write.t === 'del') this.rows.delete(`${op.shard}/${write.key}`);
       else if (write.t === 'drop') this.streams.delete(`${op.shard}/${write.stream}`);
-      else this.records(op.shard, write.stream).push({ seq: write.seq, record: write.record });
+      else if (write.t === 'append') this.records(op.shard, write.stream).push({ seq: write.seq, record: write.record });
     }
   }
 
@@ -68,6 +68,15 @@ class Oracle {
   }
 }
 
+/** A record and a row that counts it, as one call. */
+const noted: CallType = {
+  name: 'noted',
+  expand: ([stream, seq, record]) => [
+    { t: 'append', stream: stream as string, seq: seq as number, record },
+    { t: 'put', key: 'b', value: { last: seq } },
+  ],
+};
+
 function randomOp(random: Random, oracle: Oracle, step: number): Op {
   const shard = random(shards);
   const writes: Write[] = [];
@@ -84,7 +93,9 @@ function randomOp(random: Random, oracle: Oracle, step: number): Op {
     } else {
       for (let more = 1 + random(5); more > 0; more -= 1) {
         const seq = next.get(stream) ?? (oracle.records(shard, stream).at(-1)?.seq ?? 0) + 1;
-        writes.push({ t: 'append', stream, seq, record: [step, 'r'.repeat(random(80))] });
+        const record = [step, 'r'.repeat(random(80))];
+        if (random(4) === 0) writes.push({ t: 'call', call: noted, args: [stream, seq, record] });
+        else writes.push({ t: 'append', stream, seq, record });
         next.set(stream, seq + 1);
       }
     }
@@ -135,7 +146,7 @@ async function runSeed(t: Test, seed: number): Promise<void> {
   };
   const memoryDisk = createMemoryDisk();
   let memory = await openMemoryStore({ disk: memoryDisk });
-  let rocks: RocksLogStore = await openRocksStore({ folder: join(dir, 'store0'), ...options });
+  let rocks: RocksLogStore = await openRocksStore({ folder: join(dir, 'store0'), ...options }, {}, [noted]);
   let folding: Promise<void> = Promise.resolve();
 
   const restart = async (crash: boolean): Promise<void> => {
@@ -151,7 +162,7 @@ async function runSeed(t: Test, seed: number): Promise<void> {
     }
     await folding;
     await old.close();
-    rocks = await openRocksStore({ folder: join(dir, `store${copies}`), ...options });
+    rocks = await openRocksStore({ folder: join(dir, `store${copies}`), ...options }, {}, [noted]);
     await memory.close();
     memory = await openMemoryStore({ disk: memoryDisk });
     const came = new Set(rocks.recovered.unacked.map(({ shard, idx }) => `${shard}/${idx}`));

@@ -4,7 +4,16 @@ import { DiskWatch } from './disk-watch.ts';
 import { StorageClosedError, StorageFailedError, StorageFullError } from './errors.ts';
 import { runFold } from './fold-run.ts';
 import { openFolder } from './folder.ts';
-import type { LogStore, LogStoreStats, Op, Recovered, StreamRange, StreamRecord, Value } from './log-store.ts';
+import type {
+  CallType,
+  LogStore,
+  LogStoreStats,
+  Op,
+  Recovered,
+  StreamRange,
+  StreamRecord,
+  Value,
+} from './log-store.ts';
 import { type StoreOptions, type StoreOptionsInput, storeDefaults, storeOptionFaults } from './options.ts';
 import { purgeAfter, type RecoveredState, recover } from './recovery.ts';
 import { engineFigures, type Rocks } from './rocks.ts';
@@ -26,13 +35,17 @@ const reopenLooksMax = 30;
  * @throws RangeError on options that do not fit together, StorageRefusedError when this process must not use the
  *   folder, StorageFullError or StorageFailedError when it cannot be opened
  */
-export async function openRocksStore(input: StoreOptionsInput, hooks: StoreHooks = {}): Promise<RocksLogStore> {
+export async function openRocksStore(
+  input: StoreOptionsInput,
+  hooks: StoreHooks = {},
+  calls: readonly CallType[] = [],
+): Promise<RocksLogStore> {
   const options: StoreOptions = { ...storeDefaults, ...input };
   const faults = storeOptionFaults(options);
   if (faults.length > 0) throw new RangeError(faults.join('; '));
   const { rocks } = await openFolder(options);
   try {
-    const store = new RocksStore(options, hooks, rocks, recover(rocks));
+    const store = new RocksStore(options, hooks, rocks, recover(rocks, calls));
     await store.start();
     return store;
   } catch (error) {

@@ -15,7 +15,26 @@
 export type Value = unknown;
 
 /** One change an op makes to its shard's state. Keys and stream names are relative to the shard, UTF-8, ≤ 4 KiB. */
-export type Write =
+export type Write = PlainWrite | CallWrite;
+
+/**
+ * Several writes said shortly: the journal keeps the name and the arguments, applying expands them. The same arguments
+ * must give the same writes for ever, so a change of meaning is a new name. Worth it where one event always makes the
+ * same few writes: half of the journal's bytes and packing time (docs/performance.md).
+ */
+export interface CallWrite {
+  readonly t: 'call';
+  readonly call: CallType;
+  readonly args: readonly Value[];
+}
+
+export interface CallType {
+  readonly name: string;
+  expand(args: readonly Value[]): readonly PlainWrite[];
+}
+
+export type PlainWrite =
+  /** a value of undefined deletes the row */
   | { readonly t: 'put'; readonly key: string; readonly value: Value }
   | { readonly t: 'del'; readonly key: string }
   /** `seq` must be the stream's last + 1; re-applying a seq that exists replaces it (recovery). */
@@ -59,7 +78,10 @@ export interface StreamRange {
 export interface Recovered {
   /** last idx and epoch per shard that has any */
   readonly tails: ReadonlyMap<number, { readonly idx: number; readonly epoch: number }>;
-  /** ops still in the journal that have an outbox, in order: they are sent again, receivers drop what they have */
+  /**
+   * Ops still in the journal that have an outbox, by shard and idx: they are sent again, receivers drop what they have.
+   * Only the outbox counts: one that waited long was carried over into a fresh record and has no writes any more.
+   */
   readonly unacked: readonly Op[];
 }
 

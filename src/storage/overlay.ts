@@ -1,4 +1,4 @@
-import type { Op, Value } from './log-store.ts';
+import type { Op, PlainWrite, Value } from './log-store.ts';
 
 /** Marks a row that was deleted since the base was written. */
 export const deleted: unique symbol = Symbol('deleted');
@@ -49,11 +49,8 @@ export class Overlay {
       this.active.shards.set(op.shard, shard);
     }
     for (const write of op.writes) {
-      // A row without a value is no row: memory and disk must agree on it.
-      if (write.t === 'put') shard.rows.set(write.key, write.value === undefined ? deleted : write.value);
-      else if (write.t === 'del') shard.rows.set(write.key, deleted);
-      else if (write.t === 'append') applyAppend(shard.streams, write.stream, write.seq, write.record);
-      else shard.streams.set(write.stream, { dropped: true, first: 1, records: [] });
+      if (write.t === 'call') for (const plain of write.call.expand(write.args)) applyWrite(shard, plain);
+      else applyWrite(shard, write);
     }
   }
 
@@ -103,6 +100,14 @@ export class Overlay {
 
 function newGeneration(): Generation {
   return { shards: new Map(), bytes: 0, upTo: 0 };
+}
+
+function applyWrite(shard: ShardPart, write: PlainWrite): void {
+  // A row without a value is no row: memory and disk must agree on it.
+  if (write.t === 'put') shard.rows.set(write.key, write.value === undefined ? deleted : write.value);
+  else if (write.t === 'del') shard.rows.set(write.key, deleted);
+  else if (write.t === 'append') applyAppend(shard.streams, write.stream, write.seq, write.record);
+  else shard.streams.set(write.stream, { dropped: true, first: 1, records: [] });
 }
 
 function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: number, record: Value): void {

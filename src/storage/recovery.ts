@@ -1,6 +1,6 @@
 import { checked, decodeJournal, formatVersion, packValue, unpackValue } from './codec.ts';
 import { journalEnd, journalKey, journalNumber, metaKey } from './keys.ts';
-import type { Op } from './log-store.ts';
+import type { CallType, Op } from './log-store.ts';
 import { OutboxLedger } from './outbox-ledger.ts';
 import { Overlay } from './overlay.ts';
 import type { Rocks } from './rocks.ts';
@@ -36,7 +36,7 @@ export function encodeFolded(folded: Folded, tails: Tails): Buffer {
  * Reads what the journal holds. Records the base has already are only looked at for their outboxes; the others are
  * applied to a new overlay. A base that has part of a later fold is no harm: those records come again, in order.
  */
-export function recover(rocks: Rocks): RecoveredState {
+export function recover(rocks: Rocks, calls: readonly CallType[] = []): RecoveredState {
   const row = rocks.get(foldedName);
   const [upTo, first, flatTails] = row
     ? (unpackValue(checked(row).subarray(1)) as [number, number, number[]])
@@ -49,7 +49,7 @@ export function recover(rocks: Rocks): RecoveredState {
   overlay.active.upTo = upTo;
   for (const [key, value] of journalFrom(rocks, first)) {
     const record = journalNumber(key);
-    for (const op of decodeJournal(value)) {
+    for (const op of decodeJournal(value, calls)) {
       tails.saw(op);
       if (record > upTo) overlay.apply(op);
       if (op.outbox.length === 0) continue;

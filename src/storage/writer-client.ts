@@ -8,6 +8,9 @@ export interface WriterEvents {
   onFailed(full: boolean, message: string): void;
 }
 
+/** The thread keeps nothing between messages; V8's default would let its young generation grow to 32 MiB and more. */
+const resourceLimits = { maxYoungGenerationSizeMb: 8 };
+
 /** The main thread's end of the writer thread. */
 export class WriterClient {
   private readonly worker: Worker;
@@ -25,7 +28,7 @@ export class WriterClient {
 
   /** @throws when the thread does not start */
   static async start(handle: bigint, events: WriterEvents): Promise<WriterClient> {
-    const worker = new Worker(writerEntry(), { workerData: { handle }, name: 'rocks-writer' });
+    const worker = new Worker(writerEntry(), { workerData: { handle }, name: 'rocks-writer', resourceLimits });
     const client = new WriterClient(worker, events);
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromWriter) => {

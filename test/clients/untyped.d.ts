@@ -13,6 +13,7 @@ declare module '@xmpp/client' {
   export interface IqCaller {
     get(payload: Element, to?: string): Promise<Element>;
     set(payload: Element, to?: string): Promise<Element>;
+    request(iq: Element): Promise<Element>;
   }
   export type Authenticate = (credentials: { username: string; password: string }, mechanism: string) => Promise<void>;
 

@@ -22,6 +22,8 @@ export interface RoundsOptions {
   readonly whileDead?: () => Promise<void>;
 }
 
+/** Reads of every archive, each some tens of milliseconds, before a fault counts. */
+const LOOKS_MAX = 10;
 const USERS = ['ann', 'ben', 'cat', 'dan'];
 
 /**
@@ -61,10 +63,16 @@ export async function crashRounds(node: NodeProcess, options: RoundsOptions): Pr
   }
   await back();
   await Promise.all(people.map((person) => person.settled()));
-  const faults = people.flatMap((person) => person.faults);
   const sent = new Map(people.map((person) => [person.jid, person.sent]));
   const shown = new Map(people.map((person) => [person.jid, person.shown]));
-  faults.push(...brokenPromises({ sent, shown, archives: await archivesOf(people) }));
+  const faultsNow = async () => brokenPromises({ sent, shown, archives: await archivesOf(people) });
+  const faults = await lasting(faultsNow);
+  // A stop that was asked for writes the same as a death left behind.
+  for (const person of people) person.drop();
+  if ((await node.stop()) !== 0) faults.push(`the node did not stop cleanly: ${node.output}`);
+  await node.start();
+  await Promise.all(people.map((person) => person.login(node.url)));
+  faults.push(...(await lasting(faultsNow)), ...people.flatMap((person) => person.faults));
   for (const person of people) person.drop();
   const all = [...sent.values()].flat();
   return { faults, sent: all.length, acked: all.filter(({ acked }) => acked).length, again, dropped };
@@ -74,6 +82,16 @@ async function archivesOf(people: readonly Person[]) {
   const archives = new Map<string, Awaited<ReturnType<WireClient['archive']>>>();
   for (const { jid, client } of people) archives.set(jid, await client!.archive());
   return archives;
+}
+
+/** An acknowledged message is on disk; it may still be on its way into the receiver's archive. */
+async function lasting(faultsNow: () => Promise<string[]>): Promise<string[]> {
+  let faults: string[] = [];
+  for (let tries = 0; tries < LOOKS_MAX; tries++) {
+    faults = await faultsNow();
+    if (faults.length === 0) break;
+  }
+  return faults;
 }
 
 const total = (people: readonly Person[]): number => people.reduce((sum, { sent }) => sum + sent.length, 0);

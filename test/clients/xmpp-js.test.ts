@@ -1,0 +1,207 @@
+/** The stock library `@xmpp/client` against a started node. Nothing here knows more of the server than its address. */
+import type { XmppClient } from '@xmpp/client';
+import type { Element } from 'ltx';
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import { type CutProxy, startCutProxy } from './cut-proxy.ts';
+import { NodeProcess } from './node-process.ts';
+import { until } from './until.ts';
+import { WireClient } from './wire-client.ts';
+
+// Node 20 has none of its own; the library wants the browser's.
+Object.assign(globalThis, { WebSocket });
+const { client, xml } = await import('@xmpp/client');
+
+const NS = {
+  register: 'jabber:iq:register',
+  roster: 'jabber:iq:roster',
+  carbons: 'urn:xmpp:carbons:2',
+  mam: 'urn:xmpp:mam:2',
+  rsm: 'http://jabber.org/protocol/rsm',
+  sid: 'urn:xmpp:sid:0',
+  forward: 'urn:xmpp:forward:0',
+};
+
+interface Device {
+  readonly xmpp: XmppClient;
+  readonly messages: Element[];
+  readonly presences: Element[];
+  /** roster pushes */
+  readonly pushes: Element[];
+}
+
+const password = (user: string) => `secret of ${user}`;
+
+async function device(t: Test, url: string, user: string, resource: string, register = false): Promise<Device> {
+  const xmpp: XmppClient = client({
+    service: url,
+    domain: 'localhost',
+    resource,
+    credentials: async (authenticate, mechanisms) => {
+      if (register) await xmpp.iqCaller.set(registration(user));
+      register = false;
+      await authenticate({ username: user, password: password(user) }, mechanisms[0]!);
+    },
+  });
+  // Reconnecting meets a server that is not back yet: told as an error each time.
+  xmpp.on('error', () => {});
+  xmpp.reconnect.delay = 50;
+  const one: Device = { xmpp, messages: [], presences: [], pushes: [] };
+  xmpp.on('stanza', (stanza: Element) => {
+    if (stanza.name === 'message') one.messages.push(stanza);
+    else if (stanza.name === 'presence') one.presences.push(stanza);
+    else if (stanza.getChild('query', NS.roster) && stanza.attrs['type'] === 'set') one.pushes.push(stanza);
+  });
+  t.teardown(() => xmpp.stop());
+  await xmpp.start();
+  await ready(xmpp);
+  await xmpp.send(xml('presence'));
+  return one;
+}
+
+/** `online` comes before stream management is on again; what is sent in between, the library does not keep. */
+async function ready(xmpp: XmppClient): Promise<void> {
+  await until('stream management', () => xmpp.streamManagement.enabled);
+}
+
+function registration(user: string) {
+  return xml('query', NS.register, xml('username', {}, user), xml('password', {}, password(user)));
+}
+
+function chat(to: string, id: string, body = id) {
+  return xml(
+    'message',
+    { type: 'chat', to, id },
+    xml('body', {}, body),
+    xml('origin-id', { xmlns: NS.sid, id }),
+  );
+}
+
+const bodies = (one: Device) => one.messages.map((message) => message.getChildText('body')).filter((body) => body);
+
+/** The whole archive, as bodies. */
+async function archive(one: Device): Promise<(string | null)[]> {
+  const before = one.messages.length;
+  const max = xml('set', NS.rsm, xml('max', {}, '250'));
+  const answer = await one.xmpp.iqCaller.request(xml('iq', { type: 'set' }, xml('query', NS.mam, max)));
+  if (answer.getChild('fin', NS.mam)?.attrs['complete'] !== 'true') throw new Error('more than one page');
+  const results = one.messages.splice(before);
+  return results.map((message) => inner(message.getChild('result', NS.mam))?.getChildText('body') ?? null);
+}
+
+const inner = (wrapper: Element | undefined) => wrapper?.getChild('forwarded', NS.forward)?.getChild('message');
+
+async function started(t: Test): Promise<{ node: NodeProcess; proxy: CutProxy; url: string }> {
+  const node = await NodeProcess.start();
+  const proxy = await startCutProxy(node.port);
+  t.teardown(async () => {
+    await proxy.close();
+    await node.dispose();
+  });
+  return { node, proxy, url: `ws://127.0.0.1:${proxy.port}/ws` };
+}
+
+t.test('xmpp.js registers, befriends, chats, catches up and gets carbons', { timeout: 60_000 }, async (t) => {
+  const { url } = await started(t);
+  const romeo = await device(t, url, 'romeo', 'orchard', true);
+  const juliet = await device(t, url, 'juliet', 'balcony', true);
+
+  const roster = await romeo.xmpp.iqCaller.get(xml('query', NS.roster));
+  t.same(roster.getChildren('item'), [], 'a new roster is empty');
+  await juliet.xmpp.iqCaller.get(xml('query', NS.roster));
+  await romeo.xmpp.send(xml('presence', { to: 'juliet@localhost', type: 'subscribe' }));
+  await until('the request', () => juliet.presences.some(({ attrs }) => attrs['type'] === 'subscribe'));
+  await juliet.xmpp.send(xml('presence', { to: 'romeo@localhost', type: 'subscribed' }));
+  await until('her presence', () => romeo.presences.some(({ attrs }) => attrs['from'] === 'juliet@localhost/balcony'));
+  await until('the roster push', () => romeo.pushes.some((push) => push.toString().includes("subscription=\"to\"")));
+
+  await romeo.xmpp.send(chat('juliet@localhost', 'r1', 'She speaks! <&> \u{1f339}'));
+  await until('his message', () => bodies(juliet).length === 1);
+  t.equal(juliet.messages[0]!.getChildText('body'), 'She speaks! <&> \u{1f339}');
+  t.equal(juliet.messages[0]!.attrs['from'], 'romeo@localhost/orchard');
+  await juliet.xmpp.send(chat('romeo@localhost/orchard', 'j1'));
+  await until('her answer', () => bodies(romeo).length === 1);
+
+  const tablet = await device(t, url, 'juliet', 'tablet');
+  t.same(await archive(tablet), ['She speaks! <&> \u{1f339}', 'j1'], 'a second device catches up from the archive');
+  await tablet.xmpp.iqCaller.set(xml('enable', NS.carbons));
+  await juliet.xmpp.send(chat('romeo@localhost', 'j2'));
+  await romeo.xmpp.send(chat('juliet@localhost/balcony', 'r2'));
+  await until('two carbons', () => tablet.messages.length === 2);
+  const [sent, received] = tablet.messages;
+  t.equal(inner(sent!.getChild('sent', NS.carbons))?.getChildText('body'), 'j2');
+  t.equal(inner(received!.getChild('received', NS.carbons))?.getChildText('body'), 'r2');
+  t.same(await archive(romeo), await archive(tablet), 'both archives tell the same story');
+
+  await juliet.xmpp.stop();
+  await tablet.xmpp.stop();
+  await until('her absence', () => romeo.presences.some(({ attrs }) => attrs['type'] === 'unavailable'));
+});
+
+t.test('xmpp.js resumes when the network breaks, and nothing said meanwhile is lost', { timeout: 60_000 }, async (t) => {
+  const { node, proxy, url } = await started(t);
+  const romeo = await device(t, url, 'romeo', 'orchard', true);
+  const juliet = await device(t, node.url, 'juliet', 'balcony', true);
+  t.ok(romeo.xmpp.streamManagement.enabled);
+  let resumed = 0;
+  romeo.xmpp.streamManagement.on('resumed', () => resumed++);
+  const fail: unknown[] = [];
+  romeo.xmpp.streamManagement.on('fail', (stanza) => fail.push(stanza));
+  for (let round = 1; round <= 3; round++) {
+    proxy.cut();
+    for (const n of [1, 2, 3]) await juliet.xmpp.send(chat('romeo@localhost', `j${round}.${n}`));
+    proxy.mend();
+    await until('the resumption', () => resumed === round);
+    await romeo.xmpp.send(chat('juliet@localhost', `r${round}`));
+    await until('what was said meanwhile', () => bodies(romeo).length === 3 * round);
+  }
+  await until('his words', () => bodies(juliet).length === 3);
+  t.same(bodies(romeo), ['j1.1', 'j1.2', 'j1.3', 'j2.1', 'j2.2', 'j2.3', 'j3.1', 'j3.2', 'j3.3']);
+  t.same(bodies(juliet), ['r1', 'r2', 'r3']);
+  t.same(fail, []);
+});
+
+t.test('xmpp.js loses nothing acknowledged when the node is killed in a burst', { timeout: 60_000 }, async (t) => {
+  const { node, url } = await started(t);
+  const romeo = await device(t, url, 'romeo', 'orchard', true);
+  const juliet = await device(t, url, 'juliet', 'balcony', true);
+  const acked: string[] = [];
+  const failed: Element[] = [];
+  const sm = romeo.xmpp.streamManagement;
+  sm.requestAckDebounce = 0;
+  sm.on('ack', (stanza: Element) => stanza.name === 'message' && acked.push(stanza.attrs['id']!));
+  sm.on('fail', (stanza: Element) => stanza.name === 'message' && failed.push(stanza));
+  const said: string[] = [];
+  const say = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      said.push(`m${said.length + 1}`);
+      await romeo.xmpp.send(chat('juliet@localhost', said.at(-1)!));
+      if (i % 10 === 0) await romeo.xmpp.send(xml('r', 'urn:xmpp:sm:3'));
+    }
+  };
+  await say(60);
+  await until('some acknowledgements', () => acked.length > 0);
+  const online = new Promise((resolve) => romeo.xmpp.once('online', resolve));
+  await say(60);
+  await node.kill();
+  const ackedBefore = acked.length;
+  await node.start();
+  await online;
+  await ready(romeo.xmpp);
+  t.equal(acked.length + failed.length, said.length, 'every message was acknowledged or given back');
+  t.comment(`${ackedBefore} acknowledged before the kill, ${failed.length} given back by the library`);
+  for (const stanza of failed.splice(0)) await romeo.xmpp.send(stanza);
+  await romeo.xmpp.send(xml('presence'));
+  await until('acknowledgement of all', () => acked.length === said.length);
+
+  for (const user of ['romeo', 'juliet']) {
+    const wire = await WireClient.login(node.url, { user, password: password(user) }, 'audit');
+    t.same(
+      (await wire.archive()).map(({ originId }) => originId),
+      said,
+      `the archive of ${user} has each once, in order`,
+    );
+    wire.cut();
+  }
+  await until('delivery of all', () => new Set(bodies(juliet)).size === said.length);
+});

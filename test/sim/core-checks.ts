@@ -1,0 +1,189 @@
+import {
+  chatKey,
+  directChatId,
+  inboxStream,
+  indexStream,
+  messageStream,
+  sessionKey,
+  userRows,
+} from '../../src/actors/keys.ts';
+import type { UserChatRow } from '../../src/actors/session-types.ts';
+import { shardOf } from '../../src/base/hash.ts';
+import type { StreamRecord } from '../../src/storage/log-store.ts';
+import type { ChatPointer, InboxPointer } from '../../src/xmpp/mam-view.ts';
+import type { MessageRecord } from '../../src/xmpp/message-record.ts';
+import { SHARDS, type World } from './core-world.ts';
+
+/** One property per checker; each tells what it found wrong in words. */
+type Check = (world: World) => void;
+
+const ALL = { from: 1, to: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER };
+
+interface Chat {
+  readonly id: string;
+  readonly members: readonly string[];
+  readonly records: readonly (StreamRecord & { readonly record: MessageRecord })[];
+}
+
+function chatsOf(world: World): Chat[] {
+  const chats: Chat[] = [];
+  for (const [i, a] of world.users.entries()) {
+    for (const b of world.users.slice(i)) {
+      const id = directChatId(a, b);
+      const records = world.inner.read(shardOf(chatKey(id), SHARDS), messageStream(id), ALL);
+      chats.push({ id, members: [...new Set([a, b])], records: records as Chat['records'] });
+    }
+  }
+  return chats;
+}
+
+function inboxOf(world: World, user: string): { seq: number; record: InboxPointer }[] {
+  return world.inner.read(shardOf(sessionKey(user), SHARDS), inboxStream(user), ALL) as {
+    seq: number;
+    record: InboxPointer;
+  }[];
+}
+
+function dense(world: World, what: string, seqs: readonly number[]): void {
+  for (const [i, seq] of seqs.entries()) if (seq !== i + 1) return world.fail(`${what}: ${seq} where ${i + 1} is due`);
+}
+
+const numbersAreDense: Check = (world) => {
+  for (const { id, records } of chatsOf(world))
+    dense(
+      world,
+      `chatSeq of ${id}`,
+      records.map(({ seq }) => seq),
+    );
+  for (const user of world.users)
+    dense(
+      world,
+      `inboxSeq of ${user}`,
+      inboxOf(world, user).map(({ seq }) => seq),
+    );
+};
+
+const acknowledgedOnceAndOthersAtMostOnce: Check = (world) => {
+  const counts = new Map<string, number>();
+  for (const { records } of chatsOf(world)) {
+    for (const { record } of records) counts.set(record.oid ?? '', (counts.get(record.oid ?? '') ?? 0) + 1);
+  }
+  for (const client of world.clients) {
+    for (const { oid, acked, refused } of client.sent) {
+      const count = counts.get(oid) ?? 0;
+      if (count > 1) world.fail(`${oid} is in its chat ${count} times`);
+      if (acked && !refused && count === 0) world.fail(`${oid} was acknowledged and is lost`);
+    }
+  }
+};
+
+/** Where nothing can be refused, a device's messages to one chat stand there in the order it sent them. */
+const sendersOrderIsKept: Check = (world) => {
+  if (world.faults.fullDisk || world.faults.tight) return;
+  for (const { id, records } of chatsOf(world)) {
+    const place = new Map(records.map(({ seq, record }) => [record.oid, seq]));
+    for (const client of world.clients) {
+      let last = 0;
+      for (const { oid } of client.sent) {
+        const seq = place.get(oid);
+        if (seq === undefined) continue;
+        if (seq < last) world.fail(`${oid} stands in ${id} before what ${client.user}/${client.resource} sent earlier`);
+        last = seq;
+      }
+    }
+  }
+};
+
+const inboxesEqualTheirChats: Check = (world) => {
+  for (const user of world.users) {
+    const inbox = inboxOf(world, user);
+    for (const { id, members, records } of chatsOf(world)) {
+      if (!members.includes(user)) continue;
+      const mine = inbox.filter(({ record }) => record.c === id);
+      dense(
+        world,
+        `${id} in the inbox of ${user}`,
+        mine.map(({ record }) => record.q),
+      );
+      if (mine.length !== records.length)
+        world.fail(`${user} has ${mine.length} of ${records.length} messages of ${id}`);
+      indexEqualsInbox(world, user, id, mine);
+    }
+  }
+};
+
+function indexEqualsInbox(
+  world: World,
+  user: string,
+  id: string,
+  mine: readonly { seq: number; record: InboxPointer }[],
+): void {
+  const shard = shardOf(sessionKey(user), SHARDS);
+  const index = world.inner.read(shard, indexStream(user, id), ALL) as { seq: number; record: ChatPointer }[];
+  dense(
+    world,
+    `index of ${id} for ${user}`,
+    index.map(({ seq }) => seq),
+  );
+  for (const [i, { record }] of index.entries()) {
+    if (record.i !== mine[i]?.seq || record.q !== mine[i]?.record.q || mine[i]?.record.n !== i + 1)
+      world.fail(`index entry ${i + 1} of ${id} for ${user} is not that of its inbox`);
+  }
+}
+
+const countersAreRight: Check = (world) => {
+  for (const user of world.users) {
+    const shard = shardOf(sessionKey(user), SHARDS);
+    for (const { id, members, records } of chatsOf(world)) {
+      if (!members.includes(user) || records.length === 0) continue;
+      const row = world.inner.get(shard, `${userRows(user)}c/${id}`) as UserChatRow | undefined;
+      const own = records.filter(({ record }) => record.from.startsWith(`${user}/`)).at(-1)?.seq ?? 0;
+      const want = { cur: records.length, n: records.length, unread: records.length - own, read: own };
+      const got = row === undefined ? undefined : { cur: row.cur, n: row.n, unread: row.unread, read: row.read };
+      if (JSON.stringify(got) !== JSON.stringify(want))
+        world.fail(`counters of ${id} for ${user}: ${JSON.stringify(got)}, not ${JSON.stringify(want)}`);
+    }
+  }
+};
+
+const viewsAreInOrderWithoutDoubles: Check = (world) => {
+  for (const client of world.clients) {
+    for (const { ids } of client.views) {
+      for (let i = 1; i < ids.length; i++) {
+        if ((ids[i] as number) <= (ids[i - 1] as number))
+          world.fail(`${client.user}/${client.resource} got ${ids[i]} after ${ids[i - 1]} on one stream`);
+      }
+    }
+  }
+};
+
+/** With stream management, what the others wrote reaches one of the user's devices, whatever happened to sockets. */
+const everybodyHasSeenEverything: Check = (world) => {
+  for (const user of world.users) {
+    const devices = world.clients.filter((client) => client.user === user);
+    if (!devices.every(({ managed }) => managed)) continue;
+    const seen = new Set(devices.flatMap(({ views }) => views.flatMap(({ oids }) => oids)));
+    for (const { members, records } of chatsOf(world)) {
+      if (!members.includes(user)) continue;
+      for (const { record } of records) {
+        if (record.from.startsWith(`${user}/`) || record.oid === undefined || seen.has(record.oid)) continue;
+        world.fail(`${user} never got ${record.oid}`);
+      }
+    }
+  }
+};
+
+const nothingCrashed: Check = (world) => {
+  for (const error of world.crashes) world.fail(`an actor crashed: ${(error as Error).stack}`);
+};
+
+export const CHECKS: readonly Check[] = [
+  numbersAreDense,
+  acknowledgedOnceAndOthersAtMostOnce,
+  sendersOrderIsKept,
+  inboxesEqualTheirChats,
+  countersAreRight,
+  viewsAreInOrderWithoutDoubles,
+  everybodyHasSeenEverything,
+  nothingCrashed,
+];

@@ -1,0 +1,255 @@
+import type { CloseReason, ConnPort, SessionMessage } from '../../src/actors/messages.ts';
+import { NS_SM } from '../../src/xmpp/xep0198-stream-management.ts';
+import { parseFrame } from '../../src/xmpp/xml.ts';
+
+/** What a client needs of the world: its server, and a place to write down what it saw. */
+export interface ClientWorld {
+  toSession(user: string, message: SessionMessage): boolean;
+  fail(text: string): void;
+}
+
+/** A message as its sender knows it. */
+export interface SentMessage {
+  readonly oid: string;
+  readonly from: string;
+  readonly to: string;
+  acked: boolean;
+  refused: boolean;
+}
+
+interface Unacked {
+  readonly xml: string;
+  readonly message: SentMessage | undefined;
+}
+
+/** One XMPP stream as the client saw it, over all sockets it was resumed on: archive ids in the order they came. */
+export interface View {
+  readonly ids: number[];
+  readonly oids: string[];
+}
+
+/** A socket. Both directions queue until the simulation lets something through; a cut loses what is in the queues. */
+class Socket implements ConnPort {
+  readonly toClient: string[] = [];
+  readonly toServer: string[] = [];
+  closing = false;
+  /** the client has lost it */
+  lost = false;
+  sid = 0;
+
+  get queuedBytes(): number {
+    return this.toClient.reduce((sum, xml) => sum + xml.length, 0);
+  }
+
+  send(xml: string): void {
+    if (!this.closing) this.toClient.push(xml);
+  }
+
+  close(reason: CloseReason): void {
+    if (this.closing) return;
+    this.closing = true;
+    if (reason.t === 'detached') this.toClient.length = 0;
+  }
+}
+
+/**
+ * A client that does what XEP-0198 asks of it: keeps what is not acknowledged, resumes, sends the rest again, and after
+ * a failed resumption sends it on a new stream under the same origin-ids.
+ */
+export class Client {
+  readonly user: string;
+  readonly resource: string;
+  readonly managed: boolean;
+  readonly views: View[] = [];
+  readonly sent: SentMessage[] = [];
+  readonly world: ClientWorld;
+  socket: Socket | undefined;
+  #leaving: Socket[] = [];
+  #busy = false;
+  #smId: string | undefined;
+  #enabled = false;
+  /** stanzas sent and received since stream management is on */
+  #out = 0;
+  #in = 0;
+  #unacked: Unacked[] = [];
+
+  constructor(world: ClientWorld, user: string, resource: string, managed: boolean) {
+    this.world = world;
+    this.user = user;
+    this.resource = resource;
+    this.managed = managed;
+  }
+
+  get online(): boolean {
+    return this.socket !== undefined && !this.#busy;
+  }
+
+  /** Everything sent is acknowledged, no broken socket is left to be noticed. */
+  get settled(): boolean {
+    return this.#leaving.length === 0 && this.#unacked.length === 0;
+  }
+
+  connect(): void {
+    if (this.socket !== undefined) return;
+    const socket = new Socket();
+    this.socket = socket;
+    this.#busy = true;
+    if (this.#smId !== undefined) this.#resume(socket, this.#smId);
+    else this.#bind(socket);
+  }
+
+  #resume(socket: Socket, smId: string): void {
+    const reply: Extract<SessionMessage, { t: 'resume' }>['reply'] = (answer) => {
+      if (answer.ok) socket.sid = answer.sid;
+      if (socket.lost || socket.closing) return this.#tellGone(socket);
+      if (answer.ok) return;
+      if (answer.h !== undefined) this.#acked(answer.h);
+      this.#smId = undefined;
+      this.#bind(socket);
+    };
+    this.world.toSession(this.user, { t: 'resume', conn: socket, smId, h: this.#in, reply });
+  }
+
+  #bind(socket: Socket): void {
+    const reply: Extract<SessionMessage, { t: 'bind' }>['reply'] = (answer) => {
+      if (answer.ok) socket.sid = answer.sid;
+      if (socket.lost || socket.closing) return this.#tellGone(socket);
+      if (!answer.ok) return this.cut();
+      this.#begin(socket);
+    };
+    this.world.toSession(this.user, { t: 'bind', conn: socket, resource: this.resource, reply });
+  }
+
+  #begin(socket: Socket): void {
+    this.#busy = false;
+    this.views.push({ ids: [], oids: [] });
+    const again = this.#unacked.filter(({ message }) => message !== undefined);
+    this.#unacked = [];
+    this.#out = 0;
+    this.#in = 0;
+    this.#enabled = false;
+    if (this.managed) socket.toServer.push(`<enable xmlns='${NS_SM}' resume='true'/>`);
+    this.#write(`<presence xmlns='jabber:client'/>`, undefined);
+    for (const { xml, message } of again) this.#write(xml, message);
+  }
+
+  /** Sends a new message to a bare JID. */
+  say(to: string, oid: string): void {
+    const message = { oid, from: this.user, to, acked: false, refused: false };
+    this.sent.push(message);
+    const xml =
+      `<message xmlns='jabber:client' to='${to}' type='chat' id='${oid}'><body>${oid}</body>` +
+      `<origin-id xmlns='urn:xmpp:sid:0' id='${oid}'/></message>`;
+    this.#write(xml, message);
+  }
+
+  /** A chat state: passes by, is never kept. */
+  type(to: string): void {
+    const state = `<composing xmlns='http://jabber.org/protocol/chatstates'/>`;
+    this.#write(`<message xmlns='jabber:client' to='${to}' type='chat'>${state}</message>`, undefined);
+  }
+
+  #write(xml: string, message: SentMessage | undefined): void {
+    if (this.managed) {
+      this.#out += 1;
+      this.#unacked.push({ xml, message });
+    }
+    this.socket?.toServer.push(xml);
+  }
+
+  /** Asks for an `<a/>`, and tells what it has. */
+  sync(): void {
+    if (!this.managed || !this.online || !this.#enabled) return;
+    this.socket?.toServer.push(`<r xmlns='${NS_SM}'/>`, `<a xmlns='${NS_SM}' h='${this.#in}'/>`);
+  }
+
+  /** Lets one frame through, to the server or from it. */
+  step(toServer: boolean): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    if (toServer) {
+      if (socket.closing || socket.sid === 0) return;
+      const xml = socket.toServer.shift();
+      if (xml === undefined) return;
+      const frame = parseFrame(xml);
+      if (!this.world.toSession(this.user, { t: 'frame', sid: socket.sid, frame }))
+        socket.close({ t: 'detached', why: 'full' });
+      return;
+    }
+    const xml = socket.toClient.shift();
+    if (xml !== undefined) this.#receive(xml);
+    else if (socket.closing) this.cut();
+  }
+
+  /** The client's side of the socket is gone; the gateway notices later. */
+  cut(): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    socket.lost = true;
+    socket.closing = true;
+    this.socket = undefined;
+    this.#busy = false;
+    this.#leaving.push(socket);
+  }
+
+  /** The gateway tells the session of a socket that went. */
+  notice(): void {
+    const socket = this.#leaving.shift();
+    if (socket !== undefined && socket.sid !== 0) this.#tellGone(socket);
+  }
+
+  #tellGone(socket: Socket): void {
+    this.world.toSession(this.user, { t: 'gone', sid: socket.sid, conn: socket, clean: false });
+  }
+
+  /** The server's process is gone with all its sockets. */
+  serverCrashed(): void {
+    this.socket = undefined;
+    this.#busy = false;
+    this.#leaving = [];
+  }
+
+  #receive(xml: string): void {
+    const { el } = parseFrame(xml);
+    if (el.getNS() === NS_SM) return this.#receiveSm(el.name, el.attrs);
+    if (!['message', 'presence', 'iq'].includes(el.name)) return;
+    if (this.#enabled) this.#in += 1;
+    if (el.name !== 'message') return;
+    if (el.attrs['type'] === 'error') {
+      const message = this.sent.find(({ oid }) => oid === el.attrs['id']);
+      if (message !== undefined) message.refused = true;
+      return;
+    }
+    const id = el.getChild('stanza-id', 'urn:xmpp:sid:0')?.attrs['id'];
+    if (id === undefined) return;
+    const view = this.views.at(-1);
+    view?.ids.push(Number(id));
+    view?.oids.push(el.getChildText('body') ?? '');
+  }
+
+  #receiveSm(name: string, attrs: Record<string, string | undefined>): void {
+    switch (name) {
+      case 'enabled':
+        this.#enabled = true;
+        this.#smId = attrs['id'];
+        return;
+      case 'a':
+        return this.#acked(Number(attrs['h']));
+      case 'r':
+        this.socket?.toServer.push(`<a xmlns='${NS_SM}' h='${this.#in}'/>`);
+        return;
+      case 'resumed':
+        this.#busy = false;
+        this.#acked(Number(attrs['h']));
+        for (const { xml } of this.#unacked) this.socket?.toServer.push(xml);
+    }
+  }
+
+  #acked(h: number): void {
+    const first = this.#out - this.#unacked.length;
+    if (h > this.#out) this.world.fail(`${this.user}/${this.resource} was told h=${h} of ${this.#out} sent`);
+    for (const { message } of this.#unacked.splice(0, Math.max(0, h - first))) {
+      if (message !== undefined) message.acked = true;
+    }
+  }
+}

@@ -1,0 +1,211 @@
+import { decideRegistration } from '../../src/actors/registration.ts';
+import { createRuntime, type Runtime } from '../../src/actors/runtime.ts';
+import { type Random, seededRandom } from '../../src/base/random.ts';
+import { soleDirectory } from '../../src/cluster/directory.ts';
+import type { LogStore } from '../../src/storage/log-store.ts';
+import { createMemoryDisk, openMemoryStore } from '../../src/storage/log-store-memory.ts';
+import { inProcessBus } from '../../src/transport/bus.ts';
+import { ROSTER_LIMITS } from '../../src/xmpp/rfc6121-limits.ts';
+import { Client } from './core-client.ts';
+import { type SlowStore, slowStore } from './core-disk.ts';
+
+/** What may go wrong in a run, and how tight the bounds are. Chosen by the seed. */
+export interface Faults {
+  readonly cuts: boolean;
+  readonly crashes: boolean;
+  readonly fullDisk: boolean;
+  /** bounds so tight that mailboxes, windows and queues overflow */
+  readonly tight: boolean;
+}
+
+export const SHARDS = 16;
+export const DOMAIN = 'sim.test';
+const STEPS = 160;
+
+/** One run: users with devices, a node on a slow disk, and a scheduler that draws what happens next from one seed. */
+export class World {
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly disk = createMemoryDisk();
+  readonly clients: Client[] = [];
+  readonly users: string[] = [];
+  readonly faultsFound: string[] = [];
+  readonly crashes: unknown[] = [];
+  now = Date.UTC(2026, 0, 1);
+  store!: SlowStore;
+  inner!: LogStore;
+  runtime!: Runtime;
+  #ids = 0;
+  #oids = 0;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+    const chance = (): boolean => this.random.int(2) === 0;
+    this.faults = { cuts: chance(), crashes: chance(), fullDisk: chance(), tight: this.random.int(3) === 0 };
+  }
+
+  async start(): Promise<void> {
+    await this.#boot();
+    const count = 2 + this.random.int(2);
+    for (let i = 0; i < count; i++) {
+      const user = `${'abc'[i]}@${DOMAIN}`;
+      this.users.push(user);
+      this.runtime.toSession(user, { t: 'account', ask: { t: 'create', row: { v: 1 } }, reply: () => {} });
+      const managed = this.random.int(4) > 0;
+      this.clients.push(new Client(this, user, 'one', managed));
+      if (this.random.int(3) === 0) this.clients.push(new Client(this, user, 'two', managed));
+    }
+    await this.settle();
+  }
+
+  async #boot(): Promise<void> {
+    this.inner = await openMemoryStore({ disk: this.disk, shards: SHARDS });
+    this.store = slowStore(this.inner);
+    const { tight } = this.faults;
+    this.runtime = createRuntime({
+      nodeId: 'n1',
+      store: this.store.store,
+      bus: inProcessBus('n1'),
+      directory: soleDirectory(SHARDS, 'n1'),
+      now: () => this.now,
+      monotonicMs: () => this.now,
+      mailboxMax: tight ? 6 : 1000,
+      turnsMax: tight ? 5 : 1000,
+      busyOps: Number.MAX_SAFE_INTEGER,
+      busyTickMs: 0,
+      idleMs: 20_000,
+      entitiesMax: 1000,
+      resendMs: 5000,
+      resendMsMax: 20_000,
+      sweepMs: 2 ** 31 - 1,
+      rowsMax: 1000,
+      chat: { dedupeMs: 86_400_000, dedupePerSenderMin: 64, dedupeMax: 1000, waitingMax: 100, askTimeoutMs: 5000 },
+      session: {
+        resourcesMax: 4,
+        unackedStanzasMax: tight ? 6 : 1000,
+        unackedBytesMax: 1_000_000,
+        outQueueBytesMax: tight ? 4000 : 1_000_000,
+        inflightMax: tight ? 4 : 100,
+        resumeMs: 60_000,
+        ackEvery: 5,
+        ackTimeoutMs: 30_000,
+        sendsPerSecond: 0,
+        sendsBurst: 1,
+        catchUpPage: tight ? 4 : 20,
+        catchUpMax: 100_000,
+        heldMax: 10,
+        conflict: 'replace',
+        roster: ROSTER_LIMITS,
+      },
+      sessionParts: {
+        domain: DOMAIN,
+        newId: () => `id-${++this.#ids}`,
+        dispatchIq: () => false,
+        registration: decideRegistration,
+        setPassword: async () => 'busy',
+      },
+      onCrash: (_kind, error) => this.crashes.push(error),
+    });
+  }
+
+  toSession(user: string, message: Parameters<Runtime['toSession']>[1]): boolean {
+    return this.runtime.toSession(user, message);
+  }
+
+  fail(text: string): void {
+    this.faultsFound.push(text);
+  }
+
+  /** Everything that can happen at once happens: random steps with faults. */
+  async run(): Promise<void> {
+    for (let i = 0; i < STEPS; i++) {
+      await this.#step();
+      await rounds(this.random.int(4));
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { random, faults } = this;
+    const client = this.clients[random.int(this.clients.length)] as Client;
+    const dice = random.int(100);
+    if (dice < 25) this.#say(client, 1 + random.int(this.faults.tight ? 12 : 4));
+    else if (dice < 45) for (let n = random.int(8); n >= 0; n--) client.step(true);
+    else if (dice < 60) for (let n = random.int(8); n >= 0; n--) client.step(false);
+    else if (dice < 72) this.store.sync();
+    else if (dice < 80) client.connect();
+    else if (dice < 84) client.notice();
+    else if (dice < 88) client.sync();
+    else if (dice < 91) this.#pass(random.int(3000));
+    else if (dice < 95) {
+      if (faults.cuts) client.cut();
+    } else if (dice < 98) {
+      if (faults.fullDisk) this.store.full = !this.store.full;
+    } else if (faults.crashes && random.int(2) === 0) await this.#crash(random.int(2) === 0);
+  }
+
+  #say(client: Client, count: number): void {
+    for (let i = 0; i < count && client.online; i++) {
+      const to = this.users[this.random.int(this.users.length)] as string;
+      if (this.random.int(6) === 0) client.type(to);
+      else client.say(to, `m-${++this.#oids}`);
+    }
+  }
+
+  #pass(ms: number): void {
+    this.now += ms;
+    this.runtime.sweep();
+  }
+
+  async #crash(kept: boolean): Promise<void> {
+    const { runtime, store } = this;
+    for (const client of this.clients) client.serverCrashed();
+    store.crash(kept);
+    await runtime.close();
+    await this.#boot();
+  }
+
+  /** Nothing goes wrong any more and everybody comes back: what was promised must now be kept. */
+  async heal(): Promise<void> {
+    this.store.full = false;
+    for (let round = 0; round < 400; round++) {
+      this.#pass(round % 4 === 3 ? 3000 : 10);
+      for (const client of this.clients) {
+        client.connect();
+        client.notice();
+        // Fewer at once than the tightest mailbox holds: a bound that is always hit is never got over.
+        for (let n = 0; n < 40; n++) {
+          client.step(true);
+          client.step(false);
+          if (n % 4 === 3) await rounds(1);
+        }
+        client.sync();
+      }
+      await this.settle();
+      if (round > 12 && this.#quiet()) return;
+    }
+    this.fail(`the world does not come to rest: ${JSON.stringify({ ...this.runtime.stats(), pipeline: undefined })}`);
+  }
+
+  #quiet(): boolean {
+    const { outbox, pipeline } = this.runtime.stats();
+    return outbox === 0 && pipeline.pending === 0 && this.clients.every((client) => client.online && client.settled);
+  }
+
+  /** Lets the disk and the actors work until nothing moves. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < 3; ) {
+      quiet = this.store.waiting === 0 ? quiet + 1 : 0;
+      while (this.store.waiting > 0) this.store.sync();
+      await rounds(2);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.store.crash(false);
+    await this.runtime.close();
+  }
+}
+
+async function rounds(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+}
