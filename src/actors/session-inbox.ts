@@ -5,6 +5,8 @@ import { type RouteStream, routeMessage } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { wrapCarbon } from '../xmpp/xep0280-carbons.ts';
 import { nextPointer } from '../xmpp/xep0313-mam.ts';
+import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
+import { parseChecked } from '../xmpp/xml.ts';
 import { inboxArgs, inboxCall } from './calls.ts';
 import { directPeer } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
@@ -166,9 +168,11 @@ export function onLive(session: SessionState, _chat: string, message: LiveMessag
   const xml = renderLive(message);
   const addressed = mine && !isToSelf(message, user) ? NOBODY : recipients(session, message.type, message.to);
   for (const stream of session.byResource.values()) {
-    if (addressed.includes(stream.resource)) session.send(stream, xml);
+    // XEP-0352: who types is no news for a client that nobody looks at.
+    const hold = stream.inactive ? messageHoldKey(message.from, parseChecked(xml).el) : undefined;
+    if (addressed.includes(stream.resource)) session.sendHeld(stream, xml, hold);
     else if (stream.carbons && stream.jid !== message.from && message.flags?.nocopy !== true) {
-      session.send(stream, wrapCarbon(mine ? 'sent' : 'received', user, stream.jid, xml, message.type));
+      session.sendHeld(stream, wrapCarbon(mine ? 'sent' : 'received', user, stream.jid, xml, message.type), hold);
     }
   }
 }

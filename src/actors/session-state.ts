@@ -252,8 +252,12 @@ export class SessionState implements SessionPort {
 
   send(stream: StreamPort, xml: string): void {
     const one = stream as Stream;
-    const hold = one.inactive && xml.startsWith('<presence') ? holdKeyOf(xml) : undefined;
-    this.turn.effects.push({ t: 'stanza', stream: one, xml, seq: 0, ...(hold !== undefined && { hold }) });
+    this.sendHeld(one, xml, one.inactive && xml.startsWith('<presence') ? holdKeyOf(xml) : undefined);
+  }
+
+  /** @param hold under which it may wait for an inactive client (XEP-0352), undefined when it must not */
+  sendHeld(stream: Stream, xml: string, hold: string | undefined): void {
+    this.turn.effects.push({ t: 'stanza', stream, xml, seq: 0, ...(hold !== undefined && { hold }) });
   }
 
   tell(bareJid: string, msg: PeerMessage): void {

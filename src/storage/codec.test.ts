@@ -1,8 +1,16 @@
 import t from 'tap';
 import { BlockBuilder, blockCount, blockRecord } from './blocks.ts';
-import { decodeJournal, decodeRow, encodeJournal, encodeRow, formatVersion, packValue } from './codec.ts';
+import {
+  decodeJournal,
+  decodeOutboxes,
+  decodeRow,
+  encodeJournal,
+  encodeRow,
+  formatVersion,
+  packValue,
+} from './codec.ts';
 import { StorageFailedError, StorageRefusedError } from './errors.ts';
-import type { Op } from './log-store.ts';
+import type { CallType, Op } from './log-store.ts';
 
 const ops: Op[] = [
   { shard: 0, epoch: 1, idx: 1, writes: [], outbox: [] },
@@ -45,6 +53,23 @@ t.test('everything starts with the format version, and a newer one is refused', 
 t.test('journal: a write of an unknown kind is an error, not skipped', async (t) => {
   const bytes = Buffer.concat([Buffer.of(formatVersion), packValue([0, 1, 1, [9, 'key'], []])]);
   t.throws(() => decodeJournal(bytes), StorageFailedError);
+});
+
+t.test('journal: a call comes back with its kind, and one nobody knows is refused', async (t) => {
+  const call: CallType = { name: 'twice1', expand: ([key]) => [{ t: 'del', key: String(key) }] };
+  const withCall: Op[] = [
+    {
+      shard: 1,
+      epoch: 1,
+      idx: 1,
+      writes: [{ t: 'call', call, args: ['k', 2] }],
+      outbox: [{ to: 'session:a@x', body: 1 }],
+    },
+  ];
+  const bytes = encodeJournal(withCall);
+  t.same(decodeJournal(bytes, [call]), withCall);
+  t.throws(() => decodeJournal(bytes), StorageRefusedError);
+  t.same(decodeOutboxes(bytes), [{ ...withCall[0], writes: [] }], 'outboxes are read without knowing calls');
 });
 
 t.test('blocks: each record is read alone, and the builder is empty after finish', async (t) => {

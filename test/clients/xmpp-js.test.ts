@@ -85,8 +85,9 @@ async function archive(one: Device): Promise<(string | null)[]> {
   const max = xml('set', NS.rsm, xml('max', {}, '250'));
   const answer = await one.xmpp.iqCaller.request(xml('iq', { type: 'set' }, xml('query', NS.mam, max)));
   if (answer.getChild('fin', NS.mam)?.attrs['complete'] !== 'true') throw new Error('more than one page');
-  const results = one.messages.splice(before);
-  return results.map((message) => inner(message.getChild('result', NS.mam))?.getChildText('body') ?? null);
+  // What comes in from elsewhere meanwhile is not of the archive.
+  const results = one.messages.splice(before).flatMap((message) => message.getChildren('result', NS.mam));
+  return results.map((result) => inner(result)?.getChildText('body') ?? null);
 }
 
 const inner = (wrapper: Element | undefined) => wrapper?.getChild('forwarded', NS.forward)?.getChild('message');

@@ -167,7 +167,9 @@ export class World {
   /** Nothing goes wrong any more and everybody comes back: what was promised must now be kept. */
   async heal(): Promise<void> {
     this.store.full = false;
+    let resting = 0;
     for (let round = 0; round < 400; round++) {
+      const before = this.#seen();
       this.#pass(round % 4 === 3 ? 3000 : 10);
       for (const client of this.clients) {
         client.connect();
@@ -181,9 +183,14 @@ export class World {
         client.sync();
       }
       await this.settle();
-      if (round > 12 && this.#quiet()) return;
+      resting = this.#quiet() && this.#seen() === before ? resting + 1 : 0;
+      if (resting > 8) return;
     }
     this.fail(`the world does not come to rest: ${JSON.stringify({ ...this.runtime.stats(), pipeline: undefined })}`);
+  }
+
+  #seen(): number {
+    return this.clients.reduce((sum, { views }) => sum + views.reduce((ids, view) => ids + view.ids.length, 0), 0);
   }
 
   #quiet(): boolean {

@@ -1,0 +1,41 @@
+import t from 'tap';
+import { openMemoryStore } from '../storage/log-store-memory.ts';
+import { calls, type InboxArgs, inboxArgs, inboxCall } from './calls.ts';
+
+const base: InboxArgs = {
+  user: 'a@x',
+  chat: 'a@x/b@x',
+  seq: 7,
+  pointer: { c: 'a@x/b@x', q: 3, ts: 1000, n: 2 },
+  resource: 'phone',
+  row: { v: 1, cur: 3, n: 2, unread: 4, read: 1 },
+  seen: true,
+};
+
+const cases: readonly (readonly [string, InboxArgs])[] = [
+  ['a message that the archive shows', base],
+  ['one that it hides', { ...base, pointer: { c: 'a@x/b@x', q: 3, ts: 1000, s: 1, h: 1 } }],
+  ['one after hidden ones', { ...base, pointer: { c: 'a@x/b@x', q: 3, ts: 1000, n: 2, s: 5 } }],
+  ['one from a bare JID that nobody has seen', { ...base, resource: undefined, seen: false }],
+];
+
+for (const [name, args] of cases) {
+  t.test(`the inbox call writes what a delivery means: ${name}`, async (t) => {
+    const store = await openMemoryStore();
+    const write = { t: 'call', call: inboxCall, args: inboxArgs(args) } as const;
+    await store.append([{ shard: 0, epoch: 1, idx: 1, writes: [write], outbox: [] }]);
+    const range = { from: 1, to: 100, limit: 10 };
+    t.same(store.read(0, 'i/a@x', range), [{ seq: 7, record: args.pointer }]);
+    const { n } = args.pointer;
+    const entry = { i: 7, q: 3, ts: 1000, ...(args.resource !== undefined && { r: args.resource }) };
+    t.same(store.read(0, 'x/a@x/a@x/b@x', range), n === undefined ? [] : [{ seq: n, record: entry }]);
+    t.same(store.get(0, 'S/a@x/c/a@x/b@x'), args.row);
+    t.equal(store.get(0, 'S/a@x/seen'), args.seen ? 7 : undefined);
+    await store.close();
+  });
+}
+
+t.test('every call there has been is listed, under a name of its own', async (t) => {
+  t.equal(new Set(calls.map(({ name }) => name)).size, calls.length);
+  t.ok(calls.includes(inboxCall));
+});
