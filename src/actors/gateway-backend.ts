@@ -43,7 +43,9 @@ export function createGatewayBackend(options: BackendOptions): GatewayBackend {
         clock.clear(timer);
         resolve(answer);
       };
-      runtime.toSession(user, question(reply));
+      if (runtime.toSession(user, question(reply))) return;
+      clock.clear(timer);
+      reject(new Error('the mailbox of the session is full'));
     });
   }
 

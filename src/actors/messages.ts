@@ -109,8 +109,6 @@ export type GatewayMessage =
   | { readonly t: 'gone'; readonly sid: number; readonly conn: ConnPort; readonly clean: boolean }
   | { readonly t: 'account'; readonly ask: AccountAsk; readonly reply: (answer: AccountAnswer) => void }
   | { readonly t: 'sweep'; readonly now: number }
-  /** what the client must not lose could not be queued: the stream ends */
-  | { readonly t: 'overflow'; readonly sid: number }
   /** something the shell waited for is there (a page, a derived key): goes on within a turn */
   | { readonly t: 'run'; readonly run: () => void };
 

@@ -188,5 +188,6 @@ export function sendError(
   text?: string,
 ): void {
   const xml = errorReply(el, condition, { text, to: stream.jid, from: el.attrs['to'] ?? session.user });
-  if (xml !== undefined) session.send(stream, xml);
+  // A refusal holds whatever becomes of this turn's op: the stanza counts as handled either way.
+  if (xml !== undefined) session.turn.always({ t: 'stanza', stream, xml, seq: 0 });
 }

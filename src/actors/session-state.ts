@@ -16,7 +16,7 @@ import { removeAccount } from './session-account.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onFrame, onSendAnswer } from './session-stanzas.ts';
-import { endStream, onBind, onGone, onResume, onSweep } from './session-streams.ts';
+import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
 
@@ -145,11 +145,6 @@ export class SessionState implements SessionPort {
         return this.#onAccount(message.ask, message.reply);
       case 'sweep':
         return onSweep(this);
-      case 'overflow': {
-        const stream = this.bySid.get(message.sid);
-        if (stream !== undefined) endStream(this, stream, { t: 'end' });
-        return;
-      }
       case 'run':
         return this.#goOn(message.run);
     }

@@ -53,6 +53,7 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     detachedAt: 0,
     ended: false,
     deaf: false,
+    broken: false,
     resuming: undefined,
     presence: undefined,
     directed: new Set(),
@@ -145,7 +146,7 @@ export function takeUp(stream: Stream): boolean {
   if (resuming === undefined || sm === undefined || sm.inbound.open > 0) return false;
   stream.resuming = undefined;
   const { conn, reply } = resuming;
-  if (stream.ended || conn.closing === true) {
+  if (stream.ended || stream.broken || conn.closing === true) {
     reply({ ok: false, h: undefined });
     return false;
   }
@@ -217,6 +218,7 @@ export function onSweep(session: SessionState): void {
   const { limits } = session.parts;
   for (const stream of session.streams()) {
     const { sm } = stream;
+    if (stream.broken) endStream(session, stream, { t: 'end' });
     // Its `gone` was lost in a full mailbox.
     if (stream.conn?.closing === true) onGone(session, stream.sid, stream.conn, false);
     if (stream.resuming !== undefined && session.now - stream.resuming.at >= RESUME_WAIT_MS)

@@ -53,6 +53,8 @@ export interface Stream extends StreamPort {
   ended: boolean;
   /** a frame of this socket was dropped: whatever follows on it must be dropped too, or `h` would count wrongly */
   deaf: boolean;
+  /** a stanza that cannot be had again was lost: nothing more is sent or acknowledged, the stream is about to end */
+  broken: boolean;
   /** a socket that waits to be taken up */
   resuming: Resuming | undefined;
   sm: StreamManagement | undefined;

@@ -8,7 +8,7 @@ import { inboxStream, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
-import { takeUp } from './session-streams.ts';
+import { endStream, takeUp } from './session-streams.ts';
 import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
@@ -67,7 +67,7 @@ export function spawnSession(
         shell.endStreams();
         for (const message of batch) shell.refuse(message);
       },
-      urgent: ({ t }) => t === 'answer' || t === 'gone' || t === 'run' || t === 'overflow',
+      urgent: ({ t }) => t === 'answer' || t === 'gone' || t === 'run',
     },
     runtime,
   );
@@ -160,6 +160,7 @@ class SessionShell {
   }
 
   #write(stream: Stream, xml: string, seq: number, at: number): void {
+    if (stream.broken) return;
     const { conn } = stream;
     const sm = stream.sm?.on === true ? stream.sm : undefined;
     const { limits } = this.#parts;
@@ -192,8 +193,10 @@ class SessionShell {
       condition: 'resource-constraint',
       text: 'Too many stanzas were not acknowledged',
     } as const;
-    if (stream.conn !== undefined) stream.conn.close(reason);
-    this.#tell({ t: 'overflow', sid: stream.sid });
+    // At once, not with the step that ends it: an `<a/>` or a resumption in between would hide what was lost.
+    stream.broken = true;
+    stream.conn?.close(reason);
+    this.#tell({ t: 'run', run: () => endStream(this.#session, stream, { t: 'end' }) });
   }
 
   #handled(stream: Stream, n: number): void {
@@ -216,7 +219,7 @@ class SessionShell {
    */
   #acknowledge(stream: Stream): void {
     const { sm, conn } = stream;
-    if (sm === undefined || conn === undefined || sm.owed === 0) return;
+    if (sm === undefined || conn === undefined || sm.owed === 0 || stream.broken) return;
     if (sm.inbound.open > 0 && sm.inbound.h < sm.owed) return;
     sm.owed = sm.inbound.open > 0 && sm.inbound.h < sm.owedNext ? sm.owedNext : 0;
     sm.owedNext = 0;

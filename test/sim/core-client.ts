@@ -94,30 +94,31 @@ export class Client {
     const socket = new Socket();
     this.socket = socket;
     this.#busy = true;
-    if (this.#smId !== undefined) this.#resume(socket, this.#smId);
-    else this.#bind(socket);
+    const asked = this.#smId === undefined ? this.#bind(socket) : this.#resume(socket, this.#smId);
+    if (!asked) this.cut();
   }
 
-  #resume(socket: Socket, smId: string): void {
+  /** @returns false when the session has no room for the question */
+  #resume(socket: Socket, smId: string): boolean {
     const reply: Extract<SessionMessage, { t: 'resume' }>['reply'] = (answer) => {
       if (answer.ok) socket.sid = answer.sid;
       if (socket.lost || socket.closing) return this.#tellGone(socket);
       if (answer.ok) return;
       if (answer.h !== undefined) this.#acked(answer.h);
       this.#smId = undefined;
-      this.#bind(socket);
+      if (!this.#bind(socket)) this.cut();
     };
-    this.world.toSession(this.user, { t: 'resume', conn: socket, smId, h: this.#in, reply });
+    return this.world.toSession(this.user, { t: 'resume', conn: socket, smId, h: this.#in, reply });
   }
 
-  #bind(socket: Socket): void {
+  #bind(socket: Socket): boolean {
     const reply: Extract<SessionMessage, { t: 'bind' }>['reply'] = (answer) => {
       if (answer.ok) socket.sid = answer.sid;
       if (socket.lost || socket.closing) return this.#tellGone(socket);
       if (!answer.ok) return this.cut();
       this.#begin(socket);
     };
-    this.world.toSession(this.user, { t: 'bind', conn: socket, resource: this.resource, reply });
+    return this.world.toSession(this.user, { t: 'bind', conn: socket, resource: this.resource, reply });
   }
 
   #begin(socket: Socket): void {

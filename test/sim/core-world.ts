@@ -178,7 +178,7 @@ export class World {
         for (let n = 0; n < 40; n++) {
           client.step(true);
           client.step(false);
-          if (n % 4 === 3) await rounds(1);
+          if (n % 2 === 1) await this.settle(1);
         }
         client.sync();
       }
@@ -199,8 +199,8 @@ export class World {
   }
 
   /** Lets the disk and the actors work until nothing moves. */
-  async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 3; ) {
+  async settle(quietMin = 3): Promise<void> {
+    for (let quiet = 0; quiet < quietMin; ) {
       quiet = this.store.waiting === 0 ? quiet + 1 : 0;
       while (this.store.waiting > 0) this.store.sync();
       await rounds(2);

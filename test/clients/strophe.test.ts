@@ -1,0 +1,186 @@
+/**
+ * The stock library `strophe.js` (its Node build) against a started node. It cannot register; accounts are made over
+ * the wire. Stream management is its own: it resumes, and after a failed resumption sends again what was not
+ * acknowledged, with a delay stamp and the same ids.
+ */
+import { $iq, $msg, $pres, Strophe } from 'strophe.js';
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import { type CutProxy, startCutProxy } from './cut-proxy.ts';
+import { NodeProcess } from './node-process.ts';
+import { until } from './until.ts';
+import { WireClient } from './wire-client.ts';
+
+// Strophe gives up on a socket that is still connecting, which `ws` tells as an error, and a browser tells nobody.
+class QuietSocket extends WebSocket {
+  constructor(url: string, protocols: string[]) {
+    super(url, protocols);
+    this.on('error', () => {});
+  }
+}
+Object.assign(globalThis, { WebSocket: QuietSocket });
+
+const NS_CARBONS = 'urn:xmpp:carbons:2';
+const NS_MAM = 'urn:xmpp:mam:2';
+const NS_SID = 'urn:xmpp:sid:0';
+
+/** What this test uses of a DOM element; the types of a browser are not part of this project. */
+interface El {
+  readonly textContent: string;
+  getAttribute(name: string): string | null;
+  getElementsByTagName(name: string): ArrayLike<El>;
+}
+
+interface Device {
+  readonly connection: InstanceType<typeof Strophe.Connection>;
+  readonly messages: El[];
+  readonly presences: El[];
+  /** times it came (back) online, and times by resumption */
+  readonly online: { count: number; resumed: number };
+  /** no more reconnecting */
+  leave(): void;
+}
+
+const password = (user: string) => `secret of ${user}`;
+
+/** Connects, stays connected as an app does, and says presence whenever the session is new. */
+async function device(t: Test, url: string, user: string, resource: string): Promise<Device> {
+  const connection = new Strophe.Connection(url, { enableStreamManagement: true });
+  const one = { messages: [] as El[], presences: [] as El[], online: { count: 0, resumed: 0 } };
+  let staying = true;
+  const collect = (list: El[]) => (stanza: unknown) => list.push(stanza as El) > 0;
+  const connect = (): void => {
+    if (!staying) return;
+    connection.connect(`${user}@localhost/${resource}`, password(user), (status: number) => {
+      if (status === Strophe.Status.CONNECTED) {
+        connection.addHandler(collect(one.messages), '', 'message');
+        connection.addHandler(collect(one.presences), '', 'presence');
+        one.online.count += 1;
+        if (connection.hasResumed()) one.online.resumed += 1;
+        else connection.send($pres());
+      } else if (status === Strophe.Status.DISCONNECTED) setTimeout(connect, 50);
+    });
+  };
+  const leave = (): void => {
+    staying = false;
+    connection.disconnect('left');
+  };
+  t.teardown(leave);
+  connect();
+  await until(`${user} to be online`, () => connection.isStreamManagementEnabled());
+  return { ...one, connection, leave };
+}
+
+function chat(to: string, id: string, body = id) {
+  return $msg({ to, id, type: 'chat' }).c('body').t(body).up().c('origin-id', { xmlns: NS_SID, id });
+}
+
+const first = (el: El, name: string): El | undefined => el.getElementsByTagName(name)[0];
+const bodies = (one: Device) => one.messages.flatMap((el) => first(el, 'body')?.textContent ?? []);
+
+function ask(one: Device, iq: ReturnType<typeof $iq>): Promise<El> {
+  return new Promise((resolve, reject) => {
+    const done = (el: unknown): void => resolve(el as El);
+    const failed = (el: unknown): void => reject(new Error(String(el)));
+    one.connection.sendIQ(iq, done, failed, 10_000);
+  });
+}
+
+async function archive(one: Device): Promise<string[]> {
+  const before = one.messages.length;
+  await ask(one, $iq({ type: 'set' }).c('query', { xmlns: NS_MAM }));
+  const results = one.messages.splice(before).filter((el) => first(el, 'result') !== undefined);
+  return results.map((el) => first(el, 'body')?.textContent ?? '');
+}
+
+async function started(t: Test): Promise<{ node: NodeProcess; proxy: CutProxy; url: string }> {
+  const node = await NodeProcess.start();
+  const proxy = await startCutProxy(node.port);
+  t.teardown(async () => {
+    await proxy.close();
+    await node.dispose();
+  });
+  for (const user of ['romeo', 'juliet']) await WireClient.register(node.url, { user, password: password(user) });
+  return { node, proxy, url: `ws://127.0.0.1:${proxy.port}/xmpp-websocket` };
+}
+
+t.test('Strophe logs in, befriends, chats, catches up and gets carbons', { timeout: 60_000 }, async (t) => {
+  const { url } = await started(t);
+  const romeo = await device(t, url, 'romeo', 'orchard');
+  const juliet = await device(t, url, 'juliet', 'balcony');
+
+  const roster = await ask(romeo, $iq({ type: 'get' }).c('query', { xmlns: 'jabber:iq:roster' }));
+  t.equal(roster.getElementsByTagName('item').length, 0, 'a new roster is empty');
+  romeo.connection.send($pres({ to: 'juliet@localhost', type: 'subscribe' }));
+  await until('the request', () => juliet.presences.some((el) => el.getAttribute('type') === 'subscribe'));
+  juliet.connection.send($pres({ to: 'romeo@localhost', type: 'subscribed' }));
+  const from = 'juliet@localhost/balcony';
+  await until('her presence', () => romeo.presences.some((el) => el.getAttribute('from') === from));
+
+  romeo.connection.send(chat('juliet@localhost', 'r1', 'She speaks! <&> \u{1f339}'));
+  await until('his message', () => bodies(juliet).length === 1);
+  t.same(bodies(juliet), ['She speaks! <&> \u{1f339}']);
+  juliet.connection.send(chat('romeo@localhost/orchard', 'j1'));
+  await until('her answer', () => bodies(romeo).length === 1);
+
+  const tablet = await device(t, url, 'juliet', 'tablet');
+  t.same(await archive(tablet), ['She speaks! <&> \u{1f339}', 'j1'], 'a second device catches up from the archive');
+  await ask(tablet, $iq({ type: 'set' }).c('enable', { xmlns: NS_CARBONS }));
+  const before = tablet.messages.length;
+  juliet.connection.send(chat('romeo@localhost', 'j2'));
+  romeo.connection.send(chat('juliet@localhost/balcony', 'r2'));
+  await until('two carbons', () => tablet.messages.length === before + 2);
+  const kinds = tablet.messages.slice(before).map((el) => (first(el, 'sent') ? 'sent' : 'received'));
+  t.same(kinds, ['sent', 'received']);
+  t.same(await archive(romeo), await archive(tablet), 'both archives tell the same story');
+
+  juliet.leave();
+  tablet.leave();
+  await until('her absence', () => romeo.presences.some((el) => el.getAttribute('type') === 'unavailable'));
+});
+
+t.test('Strophe resumes when the network breaks, and nothing said meanwhile is lost', { timeout: 60_000 }, async (t) => {
+  const { node, proxy, url } = await started(t);
+  const romeo = await device(t, url, 'romeo', 'orchard');
+  const juliet = await device(t, node.url, 'juliet', 'balcony');
+  for (let round = 1; round <= 3; round++) {
+    proxy.cut();
+    romeo.connection.send(chat('juliet@localhost', `r${round}`));
+    for (const n of [1, 2, 3]) juliet.connection.send(chat('romeo@localhost', `j${round}.${n}`));
+    proxy.mend();
+    await until('the resumption', () => romeo.online.resumed === round);
+    await until('what was said meanwhile', () => bodies(romeo).length === 3 * round && bodies(juliet).length === round);
+  }
+  t.equal(romeo.online.count, 4);
+  t.same(bodies(romeo), ['j1.1', 'j1.2', 'j1.3', 'j2.1', 'j2.2', 'j2.3', 'j3.1', 'j3.2', 'j3.3']);
+  t.same(bodies(juliet), ['r1', 'r2', 'r3']);
+});
+
+t.test('Strophe loses nothing when the node is killed in a burst, sending again by itself', { timeout: 60_000 }, async (t) => {
+  const { node, url } = await started(t);
+  const romeo = await device(t, url, 'romeo', 'orchard');
+  const juliet = await device(t, url, 'juliet', 'balcony');
+  const said: string[] = [];
+  const say = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      said.push(`m${said.length + 1}`);
+      romeo.connection.send(chat('juliet@localhost', said.at(-1)!));
+    }
+  };
+  say(60);
+  await until('some deliveries', () => bodies(juliet).length > 0);
+  say(60);
+  romeo.connection.flush();
+  await node.kill();
+  await node.start();
+  await until('both to be back', () => romeo.online.count === 2 && juliet.online.count === 2);
+  await until('delivery of all', () => new Set(bodies(juliet)).size === said.length);
+  t.equal(romeo.online.resumed, 0, 'a killed node remembers no stream');
+
+  for (const user of ['romeo', 'juliet']) {
+    const wire = await WireClient.login(node.url, { user, password: password(user) }, 'audit');
+    const ids = (await wire.archive()).map(({ originId }) => originId);
+    t.same(ids, said, `the archive of ${user} has each once, in order`);
+    wire.cut();
+  }
+});
