@@ -98,7 +98,7 @@ async function runCell(
   base: Omit<Context<CompareOptions>, 'target' | 'report'>,
 ): Promise<Report> {
   const { options, progress, signal } = base;
-  const report = newReport(cell.title, { ...options, ...cell.options('', done) });
+  const report = newReport(cell.title, { ...options, pin: true, ...cell.options('', done) });
   const context = { ...base, report };
   const relay = async (name: string) => {
     if (cell.floor === undefined || signal.aborted) return;
@@ -156,6 +156,7 @@ async function compare(options: CompareOptions): Promise<void> {
     progress.clear();
     process.stdout.write(`\n${renderTable(report)}`);
   }
+  if (signal.aborted) process.exitCode = 130;
   if (options.out === undefined || reports.length === 0) return;
   writeResults(
     options.out,

@@ -122,10 +122,12 @@ const palette = ['#3b6fd4', '#d9772b', '#2f9e6e', '#b1488f', '#8a7a1f', '#5f6b7a
 const style = `
 :root{color-scheme:light dark;--ink:#1c2330;--soft:#5b6575;--line:#d9dee6;--paper:#fff;--card:#f6f8fb}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaf1;--soft:#9aa5b5;--line:#364052;--paper:#12161d;--card:#1a202a}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:1480px;padding:0 1.5rem}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
+body{margin:2rem auto;max-width:1480px;padding:0 1.5rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .25rem}p{color:var(--soft);margin:.25rem 0}
 .options{font-size:.8rem;overflow-wrap:anywhere}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:1rem;margin:1rem 0;align-items:start}
+.charts{display:grid;gap:1rem;margin:1rem 0;align-items:start}
+.charts{grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr))}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.75rem}
 figcaption{font-weight:600;margin-bottom:.25rem}svg{width:100%;height:auto;display:block}
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}svg text.value{fill:var(--ink)}
@@ -133,5 +135,6 @@ svg text{font:12px system-ui,sans-serif;fill:var(--soft)}svg text.value{fill:var
 .dashed{stroke-dasharray:5 4}.faint{opacity:.5}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1rem;font-size:.8rem;color:var(--soft)}
 .legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em}
-pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.75rem;overflow-x:auto;font-size:.8rem}
+pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.75rem}
+pre{overflow-x:auto;font-size:.8rem}
 ${palette.map((c, i) => `.c${i}{stroke:${c}}.f${i}{fill:${c}}.legend .b${i}{background:${c}}`).join('\n')}`;

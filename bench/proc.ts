@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 /** Linux reports CPU in ticks of 1/100 s (sysconf(_SC_CLK_TCK) is 100 on every supported platform). */
 const tickUs = 10_000;
 
-/** user + system µs of a process with all its threads, from the text of /proc/<pid>/stat; the name may hold anything. */
+/** user + system µs of a process with all its threads, from the text of /proc/<pid>/stat (any name). */
 export function cpuUsOfStat(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * tickUs;

@@ -2,7 +2,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 
 /**
  * The floor: the least a WebSocket server in Node can do with a chat message. Receives a frame and sends it on, to the
- * one peer (`/?n=5` is paired with `/?n=4`) or to all of a group, the sender too (`/?n=5&g=2`). No parsing, no state, no disk.
+ * one peer (`/?n=5` is paired with `/?n=4`) or to all of a group, the sender too (`/?n=5&g=2`). No parsing, no disk.
  * Runs in a process of its own, tells its port on stdout, and ends when its parent is gone (stdin ends).
  */
 const server = new WebSocketServer({

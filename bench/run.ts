@@ -68,11 +68,12 @@ export async function runScenario<O>(
   } catch (error) {
     if (!signal.aborted) report.notes.push(`failed: ${error instanceof Error ? error.message : String(error)}`);
     if (!signal.aborted && report.phases.length === 0) throw error;
-    process.exitCode = signal.aborted ? 130 : 1;
+    process.exitCode = 1;
   } finally {
     progress.clear();
     await target.stop();
   }
   report.interrupted = signal.aborted;
+  if (signal.aborted) process.exitCode = 130;
   publish(report, options.out);
 }

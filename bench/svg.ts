@@ -92,11 +92,13 @@ export function lineChart(chart: LineChart): string {
   );
   const lines = series.map((one) => {
     const path = one.points.map(([x, y]) => `${fixed(px(x))},${fixed(py(y))}`).join(' ');
-    return `<polyline class="line c${one.colour}${one.dashed ? ' dashed' : ''}" points="${path}"><title>${html(one.name)}</title></polyline>`;
+    const kind = `line c${one.colour}${one.dashed ? ' dashed' : ''}`;
+    return `<polyline class="${kind}" points="${path}"><title>${html(one.name)}</title></polyline>`;
   });
   const labels =
     `<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${html(chart.xLabel)}</text>` +
-    `<text transform="translate(13 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">${html(chart.yLabel)}</text>`;
+    `<text transform="translate(13 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">` +
+    `${html(chart.yLabel)}</text>`;
   const legend = series
     .map((one) => `<span><i class="b${one.colour}${one.dashed ? ' faint' : ''}"></i>${html(one.name)}</span>`)
     .join('');
@@ -113,7 +115,7 @@ export function barChart(title: string, unit: string, bars: readonly Bar[]): str
   const shown = bars.filter((bar) => Number.isFinite(bar.value));
   if (shown.length === 0) return '';
   const row = 30;
-  const names = 170;
+  const names = Math.min(260, 24 + 7 * Math.max(...shown.map((bar) => bar.name.length)));
   const max = Math.max(...shown.map((bar) => bar.value), 0) || 1;
   const room = width - names - 190;
   const body = shown.map((bar, i) => {
@@ -123,7 +125,8 @@ export function barChart(title: string, unit: string, bars: readonly Bar[]): str
     return (
       `<text x="${names - 8}" y="${y + 15}" text-anchor="end">${html(bar.name)}</text>` +
       `<rect class="f${bar.colour}" x="${names}" y="${y}" width="${fixed(length)}" height="${row - 10}" rx="3"/>` +
-      `<text class="value" x="${fixed(names + length + 6)}" y="${y + 15}">${number(bar.value)} ${html(unit + remark)}</text>`
+      `<text class="value" x="${fixed(names + length + 6)}" y="${y + 15}">` +
+      `${number(bar.value)} ${html(unit + remark)}</text>`
     );
   });
   return figure(title, '', shown.length * row + 8, body.join(''));

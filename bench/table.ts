@@ -63,8 +63,8 @@ function details(phase: Phase): string[] {
   }
   if (memory !== undefined) {
     lines.push(
-      `${phase.name}: ${number(memory.perSessionBytes / 1024)} KiB RSS per session (${number(memory.sessions)} sessions, ` +
-        `${number(memory.beforeKb)} → ${number(memory.afterKb)} KiB)`,
+      `${phase.name}: ${number(memory.perSessionBytes / 1024)} KiB RSS per session ` +
+        `(${number(memory.sessions)} sessions, ${number(memory.beforeKb)} → ${number(memory.afterKb)} KiB)`,
     );
   }
   if (acks !== undefined)

@@ -16,8 +16,8 @@ export interface ConnectOptions {
 type Round = (account: Account, i: number) => Promise<() => Promise<void>>;
 
 /**
- * What it costs to come in: `open` = WebSocket + stream, `auth` = that + SASL, `login` = that + bind + initial presence, `resume` = that of
- * auth + XEP-0198 resumption of a stream whose socket was cut. Each phase holds the closing too.
+ * What it costs to come in: `open` = WebSocket + stream, `auth` = that + SASL, `login` = that + bind + presence,
+ * `resume` = auth + XEP-0198 resumption of a stream whose socket was cut. Each phase holds the closing too.
  */
 export async function connect(context: Context<ConnectOptions>): Promise<void> {
   const { options, report, progress, signal } = context;

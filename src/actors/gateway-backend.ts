@@ -49,6 +49,8 @@ export function createGatewayBackend(options: BackendOptions): GatewayBackend {
     });
   }
 
+  const overSafe: SaslContext = { ...options.sasl, domain, secure: true };
+  const overPlain: SaslContext = { ...options.sasl, domain, secure: false };
   const trusted = (peer: Peer): boolean => peer.secure || peer.loopback;
 
   return {
@@ -62,7 +64,7 @@ export function createGatewayBackend(options: BackendOptions): GatewayBackend {
       PRE_APPROVAL_FEATURE,
       options.caps,
     ],
-    sasl: (peer) => ({ ...options.sasl, domain, secure: trusted(peer) }),
+    sasl: (peer) => (trusted(peer) ? overSafe : overPlain),
     registrationOpen: (peer) =>
       options.registration === 'everyone' || (options.registration === 'loopback' && peer.loopback),
     limit: options.limit,

@@ -243,7 +243,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const excess = sessions.size + chats.size > options.entitiesMax;
     const idleMs = excess ? options.sweepMs : options.idleMs;
     for (const [user, entity] of sessions) {
-      if (entity.streams > 0) entity.tell({ t: 'sweep', now });
+      if (entity.restless) entity.tell({ t: 'sweep', now });
+      else if (entity.streams > 0) continue;
+      else if (entity.unwritten && now - entity.lastActive >= idleMs) entity.tell({ t: 'flush' });
       else if (asleep(entity, now, idleMs)) sessions.delete(user);
     }
     for (const [id, entity] of chats) {
@@ -301,6 +303,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     quiesce,
     async close() {
       clearInterval(sweeper);
+      for (const entity of sessions.values()) if (entity.unwritten) entity.tell({ t: 'flush' });
       await quiesce();
       system.stop();
     },

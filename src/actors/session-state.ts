@@ -51,6 +51,7 @@ export class SessionState implements SessionPort {
   lastPointer: InboxPointer | undefined;
   readonly byResource = new Map<string, Stream>();
   readonly bySid = new Map<number, Stream>();
+  readonly lazyRows = new Map<string, unknown>();
   readonly pendingSends = new Map<number, PendingSend>();
   nextSid = 1;
   nextToken = 1;
@@ -108,7 +109,14 @@ export class SessionState implements SessionPort {
   step(message: SessionMessage, turn: Turn<SessionEffect>): void {
     this.#turn = turn;
     this.#handle(message);
+    if (this.lazyRows.size > 0 && (message.t === 'flush' || !turn.isEmpty)) this.#writeLazyRows(turn);
     this.#turn = undefined;
+  }
+
+  #writeLazyRows(turn: Turn<SessionEffect>): void {
+    for (const [key, value] of this.lazyRows)
+      if (this.rows.get(key) === value) turn.rows.set(this.#rowPrefix + key, value);
+    this.lazyRows.clear();
   }
 
   /** Runs `work` as part of a turn; for the shell, when something it waited for arrives. */
@@ -145,6 +153,8 @@ export class SessionState implements SessionPort {
         return this.#onAccount(message.ask, message.reply);
       case 'sweep':
         return onSweep(this);
+      case 'flush':
+        return;
       case 'run':
         return this.#goOn(message.run);
     }
@@ -225,6 +235,15 @@ export class SessionState implements SessionPort {
   put(key: string, value: unknown): void {
     this.rows.set(key, value);
     this.turn.rows.set(this.#rowPrefix + key, value);
+  }
+
+  /**
+   * A row that need not be on disk at once (last seen): it goes along with the next op of this user, or when the actor
+   * goes to sleep. A crash may lose it.
+   */
+  putLazily(key: string, value: unknown): void {
+    this.rows.set(key, value);
+    this.lazyRows.set(key, value);
   }
 
   /** A row that a call of this turn writes: kept in memory here, and nothing older may be written over it. */

@@ -11,7 +11,7 @@ import {
 } from '../xmpp/xep0198-stream-management.ts';
 import type { CloseReason, ConnPort, GatewayMessage } from './messages.ts';
 import type { SessionState } from './session-state.ts';
-import type { Stream } from './session-types.ts';
+import type { Stream, StreamManagement } from './session-types.ts';
 
 /** Streams of a user: bind, resume, detach, end (RFC 6120 7, XEP-0198). Pure parts of the session's step. */
 
@@ -126,6 +126,7 @@ export function onResume(session: SessionState, resume: Resume): void {
   stream.detachedAt = session.now;
   if (old !== undefined) old.close({ t: 'error', condition: 'conflict', text: 'The stream was resumed elsewhere' });
   noteSeen(session, acked.lastTag);
+  if (stream.lag !== undefined) unblock(session, stream.lag, sm);
   stream.lastActive = session.now;
   stream.resuming = { conn: resume.conn, reply: resume.reply, at: session.now };
   // In an effect, so that nothing of an earlier turn reaches the new socket before <resumed/>.
@@ -186,7 +187,7 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
   // True whether the log takes the time of it or not.
   session.turn.onFail.push(...session.turn.effects.slice(from));
   if (available && !session.streams().some((one) => one.presence !== undefined))
-    session.put(LAST_SEEN_ROW, lastSeen(session.now));
+    session.putLazily(LAST_SEEN_ROW, lastSeen(session.now));
   if (stream.conn !== undefined) session.turn.always({ t: 'close', stream, reason });
 }
 
@@ -203,9 +204,14 @@ export function onAck(session: SessionState, stream: Stream, h: number): void {
   sm.askedAt = 0;
   noteSeen(session, acked.lastTag);
   if (stream.lag === undefined) return;
-  const { unackedStanzasMax, unackedBytesMax } = session.parts.limits;
-  if (sm.out.size * 2 <= unackedStanzasMax && sm.out.bytes * 2 <= unackedBytesMax) stream.lag.blocked = false;
+  unblock(session, stream.lag, sm);
   session.turn.always({ t: 'catchUp', stream });
+}
+
+/** A stream that waits for acks catches up again when half of its queue is free: not one stanza an ack. */
+function unblock(session: SessionState, lag: { blocked: boolean }, { out }: StreamManagement): void {
+  const { unackedStanzasMax, unackedBytesMax } = session.parts.limits;
+  if (out.size * 2 <= unackedStanzasMax && out.bytes * 2 <= unackedBytesMax) lag.blocked = false;
 }
 
 /** Some device has everything up to this inboxSeq: it need not be pushed to the next one that comes. */

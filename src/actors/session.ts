@@ -9,7 +9,7 @@ import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, takeUp } from './session-streams.ts';
-import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
+import type { SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
 /** Shell of a session actor: loads its rows, runs its effects, owns what the streams have in flight. */
@@ -30,6 +30,10 @@ export interface SessionShellParts extends SessionParts {
 export interface SessionEntity extends Entity<SessionMessage> {
   /** streams bound, connected or resumable; a session with any is not passivated */
   readonly streams: number;
+  /** rows wait for an op: `flush` before it sleeps */
+  readonly unwritten: boolean;
+  /** some stream of it needs the sweep; idle ones are left alone, waking 10,000 a second would cost a tenth of a core */
+  readonly restless: boolean;
 }
 
 export function spawnSession(
@@ -71,11 +75,24 @@ export function spawnSession(
     },
     runtime,
   );
-  return Object.defineProperty(entity, 'streams', { get: () => session.byResource.size }) as SessionEntity;
+  return Object.defineProperties(entity, {
+    streams: { get: () => session.byResource.size },
+    unwritten: { get: () => session.lazyRows.size > 0 },
+    restless: { get: () => isRestless(session) },
+  }) as SessionEntity;
 }
 
 /** Numbers that an active session may give out in a millisecond; a later activation begins above them. */
 const NUMBERS_PER_MS = 1024;
+
+/** A stream waits for its client: for a resume, or for an ack. Only then a sweep has anything to do (onSweep). */
+function isRestless(session: SessionState): boolean {
+  for (const { conn, sm, lag } of session.bySid.values()) {
+    if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
+      return true;
+  }
+  return false;
+}
 
 class SessionShell {
   readonly #session: SessionState;
@@ -165,12 +182,15 @@ class SessionShell {
     const sm = stream.sm?.on === true ? stream.sm : undefined;
     const { limits } = this.#parts;
     if (sm !== undefined) {
-      if (sm.out.push(xml, seq) === 'full') return this.#overflow(stream, at);
+      // A message can be had again from the inbox: it leaves room for what cannot, such as presence.
+      const full = at > 0 && sm.out.size * 4 >= limits.unackedStanzasMax * 3;
+      if (full || sm.out.push(xml, seq) === 'full') return this.#overflow(stream, at);
       sm.sinceAsk += 1;
     }
     if (conn === undefined) return;
     conn.send(xml);
-    if (sm !== undefined && sm.askedAt === 0 && sm.sinceAsk >= limits.ackEvery) {
+    // At half of the queue at the latest, or it would fill before the client is asked.
+    if (sm !== undefined && sm.askedAt === 0 && (sm.sinceAsk >= limits.ackEvery || isHalfFull(sm, limits))) {
       sm.askedAt = this.#now();
       sm.sinceAsk = 0;
       conn.send(ACK_REQUEST);
@@ -273,4 +293,8 @@ class SessionShell {
       });
     this.#parts.setPassword(this.#session.user, password).then(answer, () => answer('busy'));
   }
+}
+
+function isHalfFull({ out }: StreamManagement, limits: SessionLimits): boolean {
+  return out.size * 2 >= limits.unackedStanzasMax || out.bytes * 2 >= limits.unackedBytesMax;
 }

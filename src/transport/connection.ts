@@ -47,7 +47,8 @@ export class Connection {
   /** ms since the epoch */
   lastHeard: number;
   readonly since: number;
-  pinged = false;
+  /** ms since the epoch of the ping that nothing has come after, 0 when there is none */
+  pingedAt = 0;
   /** an RFC 7395 open has been answered, so errors may be told as stream errors */
   opened = false;
   closing = false;
@@ -73,7 +74,7 @@ export class Connection {
 
   heard(): void {
     this.lastHeard = this.#options.now();
-    this.pinged = false;
+    this.pingedAt = 0;
   }
 
   get queuedBytes(): number {
@@ -95,7 +96,7 @@ export class Connection {
   }
 
   ping(): void {
-    this.pinged = true;
+    this.pingedAt = this.#options.now();
     if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
   }
 

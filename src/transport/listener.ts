@@ -120,11 +120,14 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
         if (now - since >= options.closeTimeoutMs) connection.terminate();
         continue;
       }
-      const silent = now - connection.lastHeard;
       if (connection.phase instanceof Login && now - connection.since >= options.authTimeoutMs) {
         connection.end(ENDINGS.loginTimeout, 'the login took too long');
-      } else if (silent >= options.idleTimeoutMs) connection.close({ t: 'detached', why: 'silent for too long' });
-      else if (silent >= options.idlePingMs && !connection.pinged) connection.ping();
+      } else if (connection.pingedAt === 0) {
+        if (now - connection.lastHeard >= options.idlePingMs) connection.ping();
+        // Counted from the ping, not from the last sign of life: a node that slept must not drop everyone unasked.
+      } else if (now - connection.pingedAt >= options.idleTimeoutMs - options.idlePingMs) {
+        connection.close({ t: 'detached', why: 'silent for too long' });
+      }
     }
   }
 

@@ -19,6 +19,7 @@ class QuietSocket extends WebSocket {
   }
 }
 Object.assign(globalThis, { WebSocket: QuietSocket });
+Strophe.setLogLevel(Strophe.LogLevel.FATAL);
 
 const NS_CARBONS = 'urn:xmpp:carbons:2';
 const NS_MAM = 'urn:xmpp:mam:2';

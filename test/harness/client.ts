@@ -32,7 +32,10 @@ function matches(match: Match, { el, xml }: Received): boolean {
 let lastId = 0;
 
 /** An id no other stanza of this process has. */
-export const nextId = (prefix = 'id'): string => `${prefix}-${(lastId += 1)}`;
+export function nextId(prefix = 'id'): string {
+  lastId += 1;
+  return `${prefix}-${lastId}`;
+}
 
 export class Client {
   readonly ws: WebSocket;
@@ -74,6 +77,12 @@ export class Client {
 
   send(...frames: string[]): void {
     for (const frame of frames) this.ws.send(frame);
+  }
+
+  /** A frame that the stream does not survive. */
+  sendLast(frame: string): Promise<Closed> {
+    this.send(frame);
+    return this.closed;
   }
 
   /** Takes the first frame that matches out of the inbox, waiting for it if need be; others stay for later. */
@@ -135,9 +144,7 @@ export class Client {
   /** SASL; gives the last frame, success or failure. */
   async scram(user: string, password: string, name: ScramName = 'SCRAM-SHA-256', authzid = ''): Promise<Element> {
     const scram = scramClient(name, user, password, authzid);
-    this.send(
-      `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='${name}'>${base64(scram.clientFirst)}</auth>`,
-    );
+    this.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='${name}'>${base64(scram.clientFirst)}</auth>`);
     const first = await this.expect(/<(?:challenge|failure)/);
     if (first.name === 'failure') return first;
     const { clientFinal, serverFinal } = scram.respond(fromBase64(first.getText()));

@@ -61,7 +61,8 @@ for (const [phase, begin] of Object.entries(PHASES)) {
       if (condition === undefined) await client.closed;
       else await client.expectStreamError(condition);
       t.equal((await client.closed).code, code, what);
-      if (phase === 'before open') t.equal(client.pending('<open').length, condition === undefined ? 0 : 1, 'open goes first');
+      if (phase === 'before open')
+        t.equal(client.pending('<open').length, condition === undefined ? 0 : 1, 'open goes first');
     }
     const invalid = await begin();
     invalid.ws.send(Buffer.from([0x3c, 0x61, 0x3e, 0xff, 0xfe, 0x3c, 0x2f, 0x61, 0x3e]), { binary: false });
@@ -73,7 +74,11 @@ t.test('every fault of the first frame has its condition', async (t) => {
   const open = (attrs: string, ns = FRAMING): string => `<open xmlns='${ns}' ${attrs}/>`;
   const cases: readonly [what: string, frame: string, condition: string][] = [
     ['a stanza before open', `<message ${NS} to='juliet@localhost'><body>x</body></message>`, 'invalid-namespace'],
-    ['the stream tag of TCP', `<stream:stream xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'/>`, 'invalid-namespace'],
+    [
+      'the stream tag of TCP',
+      `<stream:stream xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'/>`,
+      'invalid-namespace',
+    ],
     ['open in another namespace', open(`to='localhost' version='1.0'`, 'jabber:client'), 'invalid-namespace'],
     ['another element of framing', `<begin xmlns='${FRAMING}'/>`, 'bad-format'],
     ['no version', open(`to='localhost'`), 'unsupported-version'],
@@ -97,7 +102,7 @@ t.test('a second open, out of its turn, ends the stream', async (t) => {
     ['before login', 'not-authorized'],
     ['when bound', 'bad-format'],
   ] as const) {
-    const client = await PHASES[phase]?.() as Client;
+    const client = (await PHASES[phase]?.()) as Client;
     client.send(`<open xmlns='${FRAMING}' to='localhost' version='1.0'/>`);
     await t.resolves(client.expectStreamError(condition), phase);
   }
@@ -114,7 +119,7 @@ t.test('stanzas before login or bind end the stream and reach nobody', async (t)
   ];
   for (const phase of ['before login', 'before bind'] as const) {
     for (const stanza of stanzas) {
-      const client = await PHASES[phase]?.() as Client;
+      const client = (await PHASES[phase]?.()) as Client;
       client.send(stanza);
       await t.resolves(client.expectStreamError('not-authorized'), `${phase}: ${stanza.slice(0, 60)}`);
     }
@@ -127,9 +132,17 @@ t.test('stanzas before login or bind end the stream and reach nobody', async (t)
 t.test('what is no stanza ends a bound stream', async (t) => {
   const cases: readonly [what: string, frame: string, condition: RegExp][] = [
     ['an unknown element', `<stanza ${NS}/>`, /unsupported-stanza-type/],
-    ['a stanza of servers', `<message xmlns='jabber:server' to='juliet@localhost'/>`, /unsupported-stanza-type|invalid-namespace/],
+    [
+      'a stanza of servers',
+      `<message xmlns='jabber:server' to='juliet@localhost'/>`,
+      /unsupported-stanza-type|invalid-namespace/,
+    ],
     ['no namespace', `<message to='juliet@localhost'/>`, /unsupported-stanza-type|invalid-namespace/],
-    ['an unknown element of stream management', `<z xmlns='urn:xmpp:sm:3'/>`, /policy-violation|unsupported-stanza-type/],
+    [
+      'an unknown element of stream management',
+      `<z xmlns='urn:xmpp:sm:3'/>`,
+      /policy-violation|unsupported-stanza-type/,
+    ],
     ['a login', `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>=</auth>`, /unsupported-stanza-type/],
   ];
   for (const [what, frame, condition] of cases) {
@@ -151,7 +164,7 @@ t.test('addresses that are none are jid-malformed, in every kind of stanza, and 
     `a@localhost/${'x'.repeat(1024)}`,
     'a b@localhost',
     'a&quot;b@localhost',
-    "a&apos;b@localhost",
+    'a&apos;b@localhost',
     'a&amp;b@localhost',
     'a\u00adb@localhost',
     'a@local host',
@@ -186,7 +199,9 @@ t.test('stanzas at the limits pass, whatever side reads them again', async (t) =
     t.equal(conditionOf(await romeo.iq('get', `<q xmlns='urn:x'>${inner}</q>`, juliet.jid)), 'service-unavailable');
     juliet.send(`<presence ${NS} to='${romeo.jid}'/>`, `<inactive xmlns='urn:xmpp:csi:0'/>`);
     await romeo.expect((el) => el.attrs['from'] === juliet.jid);
-    romeo.send(`<message ${NS} to='${juliet.jid}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/>${inner}</message>`);
+    romeo.send(
+      `<message ${NS} to='${juliet.jid}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/>${inner}</message>`,
+    );
     romeo.send(`<iq ${NS} type='get' id='deep' to='${juliet.jid}'><q xmlns='urn:x'>${inner}</q></iq>`);
     await juliet.expect((el) => el.attrs['id'] === 'deep' && el.name === 'iq');
     juliet.send(`<active xmlns='urn:xmpp:csi:0'/>`, `<presence ${NS} to='${romeo.jid}' type='unavailable'/>`);
@@ -211,7 +226,10 @@ t.test('a client that waits for no answer is served in order', async (t) => {
     open,
     `<iq ${NS} type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>`,
     `<enable xmlns='urn:xmpp:sm:3'/>`,
-    ...Array.from({ length: 20 }, (_, i) => `<message ${NS} to='juliet@localhost' type='chat'><body>f${i}</body></message>`),
+    ...Array.from(
+      { length: 20 },
+      (_, i) => `<message ${NS} to='juliet@localhost' type='chat'><body>f${i}</body></message>`,
+    ),
     `<r xmlns='urn:xmpp:sm:3'/>`,
   );
   t.equal((await client.expect((el) => el.name === 'a')).attrs['h'], '20');

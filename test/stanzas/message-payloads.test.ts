@@ -16,7 +16,8 @@ const message = (id: string, inner: string, type = 'chat'): string =>
 async function archived(client: Client, id: string): Promise<boolean> {
   const query = `<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>20</max><before/></set></query>`;
   await client.iq('set', query);
-  const found = client.pending((el, xml) => el.getChild('result') !== undefined && xml.includes(`id='${id}'`)).length > 0;
+  const found =
+    client.pending((el, xml) => el.getChild('result') !== undefined && xml.includes(`id='${id}'`)).length > 0;
   client.forget();
   return found;
 }
@@ -32,10 +33,20 @@ const cases: readonly [what: string, inner: string, type: string, kept: boolean]
   ['a receipt', `<received xmlns='urn:xmpp:receipts' id='m0'/>`, 'chat', true],
   ['a marker', `<displayed xmlns='urn:xmpp:chat-markers:0' id='m0'/>`, 'chat', true],
   ['a body with no-store', `<body>x</body><no-store xmlns='${HINTS}'/>`, 'chat', false],
-  ['a body with no-store and store', `<body>x</body><no-store xmlns='${HINTS}'/><store xmlns='${HINTS}'/>`, 'chat', false],
+  [
+    'a body with no-store and store',
+    `<body>x</body><no-store xmlns='${HINTS}'/><store xmlns='${HINTS}'/>`,
+    'chat',
+    false,
+  ],
   ['a chat state with store', `<gone xmlns='${STATES}'/><store xmlns='${HINTS}'/>`, 'chat', true],
   ['a body with no-permanent-store', `<body>x</body><no-permanent-store xmlns='${HINTS}'/>`, 'chat', false],
-  ['an encrypted one', `<encrypted xmlns='eu.siacs.conversations.axolotl'/><encryption xmlns='urn:xmpp:eme:0'/>`, 'chat', true],
+  [
+    'an encrypted one',
+    `<encrypted xmlns='eu.siacs.conversations.axolotl'/><encryption xmlns='urn:xmpp:eme:0'/>`,
+    'chat',
+    true,
+  ],
   ['an unknown payload', `<x xmlns='urn:example:x'/>`, 'chat', true],
   ['a reaction', `<reactions xmlns='urn:xmpp:reactions:0' id='m0'/>`, 'chat', true],
 ];

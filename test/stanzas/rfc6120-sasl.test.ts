@@ -83,7 +83,11 @@ t.test('failures say what the RFC says, and the stream stays for another try', a
     ['PLAIN with two parts', auth('PLAIN', base64('romeo\0secret')), 'malformed-request'],
     ['PLAIN with four parts', auth('PLAIN', base64('a\0b\0c\0d')), 'malformed-request'],
     ['an empty initial response', auth('PLAIN', '='), 'malformed-request'],
-    ['bytes that are no UTF-8', auth('PLAIN', Buffer.from([0, 0x72, 0, 0xff, 0xfe]).toString('base64')), 'malformed-request'],
+    [
+      'bytes that are no UTF-8',
+      auth('PLAIN', Buffer.from([0, 0x72, 0, 0xff, 0xfe]).toString('base64')),
+      'malformed-request',
+    ],
     ['a wrong password', auth('PLAIN', base64('\0romeo\0wrong')), 'not-authorized'],
     ['a user name that is no localpart', auth('PLAIN', base64('\0rom eo@x\0wrong')), 'not-authorized'],
     ['SCRAM without a nonce', auth('SCRAM-SHA-256', base64('n,,n=romeo')), 'malformed-request'],

@@ -58,7 +58,7 @@ t.test('a socket that breaks, and a stream that is closed, make the resource una
   for (const [how, end] of [
     ['cut', (client: Client) => client.cut()],
     ['closed', (client: Client) => client.close()],
-    ['ended for a fault', (client: Client) => (client.send('<a>'), client.closed)],
+    ['ended for a fault', (client: Client) => client.sendLast('<a>')],
   ] as const) {
     const romeo = await node.online('romeo', how);
     await juliet.expect(from(romeo.jid));

@@ -37,7 +37,10 @@ t.test('a contact is added, shown to every device that asked for the roster, cha
   t.equal(changed?.getChild('group'), undefined);
   await push(phone);
 
-  t.equal((await laptop.iq('set', query(`<item jid='nurse@localhost' subscription='remove'/>`))).attrs['type'], 'result');
+  t.equal(
+    (await laptop.iq('set', query(`<item jid='nurse@localhost' subscription='remove'/>`))).attrs['type'],
+    'result',
+  );
   t.equal(itemsOf(await push(phone))[0]?.attrs['subscription'], 'remove');
   t.strictSame(itemsOf(await phone.iq('get', query())), []);
   await deaf.sync();
@@ -63,7 +66,10 @@ t.test('each fault of a roster set has its error, and changes nothing', async (t
   for (const [what, inner, condition] of cases)
     t.equal(conditionOf(await romeo.iq('set', query(inner))), condition, what);
   t.strictSame(itemsOf(await romeo.iq('get', query())), []);
-  t.strictSame(romeo.pending((el) => el.attrs['type'] === 'set'), []);
+  t.strictSame(
+    romeo.pending((el) => el.attrs['type'] === 'set'),
+    [],
+  );
 });
 
 t.test('a client that knows a version gets only what changed since', async (t) => {
@@ -88,7 +94,13 @@ t.test('a client that knows a version gets only what changed since', async (t) =
   t.match(pushes, [{ jid: 'c@localhost' }, { jid: 'a@localhost', subscription: 'remove' }]);
 
   const lost = await late.iq('get', query('', ` ver='of-another-roster-9'`));
-  t.strictSame(itemsOf(lost).map((one) => one.attrs['jid']).sort(), ['b@localhost', 'c@localhost'], 'unknown: all of it');
+  t.strictSame(
+    itemsOf(lost)
+      .map((one) => one.attrs['jid'])
+      .sort(),
+    ['b@localhost', 'c@localhost'],
+    'unknown: all of it',
+  );
 });
 
 t.test('rosters and versions survive a restart', async (t) => {

@@ -25,7 +25,12 @@ t.test('by section 8.5.4: who gets a message, by its type and address', async (t
   const low = await node.login('juliet', 'low');
   const negative = await node.login('juliet', 'negative');
   const silent = await node.login('juliet', 'silent');
-  for (const [client, value] of [[high, 5], [equal, 5], [low, 1], [negative, -1]] as const)
+  for (const [client, value] of [
+    [high, 5],
+    [equal, 5],
+    [low, 1],
+    [negative, -1],
+  ] as const)
     await client.available(priority(value));
   const all = [high, equal, low, negative, silent];
   for (const client of all) await client.sync();
@@ -124,41 +129,51 @@ t.test('one may write to oneself', async (t) => {
   await laptop.close();
 });
 
-t.test('an iq to a device of a contact is handed over and its answer comes back; a stranger learns nothing', async (t) => {
-  const romeo = await node.online('romeo', 'orchard');
-  const juliet = await node.online('juliet', 'balcony');
-  const stranger = await node.online('tybalt', 'street');
-  juliet.send(`<presence xmlns='jabber:client' to='${romeo.jid}'/>`);
-  await romeo.expect('<presence');
+t.test(
+  'an iq to a device of a contact is handed over and its answer comes back; a stranger learns nothing',
+  async (t) => {
+    const romeo = await node.online('romeo', 'orchard');
+    const juliet = await node.online('juliet', 'balcony');
+    const stranger = await node.online('tybalt', 'street');
+    juliet.send(`<presence xmlns='jabber:client' to='${romeo.jid}'/>`);
+    await romeo.expect('<presence');
 
-  romeo.send(
-    `<iq xmlns='jabber:client' type='get' id='q1' to='${juliet.jid}'><query xmlns='jabber:iq:version'/></iq>`,
-  );
-  const asked = await juliet.expect((el) => el.name === 'iq' && el.attrs['id'] === 'q1');
-  t.match(asked.attrs, { from: romeo.jid, to: juliet.jid, type: 'get' });
-  juliet.send(
-    `<iq xmlns='jabber:client' type='result' id='q1' to='${romeo.jid}'><query xmlns='jabber:iq:version'><name>Balcony</name></query></iq>`,
-  );
-  const answer = await romeo.expect((el) => el.name === 'iq' && el.attrs['id'] === 'q1');
-  t.match(answer.attrs, { from: juliet.jid, to: romeo.jid, type: 'result' });
-  t.equal(answer.getChild('query')?.getChildText('name'), 'Balcony');
+    romeo.send(
+      `<iq xmlns='jabber:client' type='get' id='q1' to='${juliet.jid}'><query xmlns='jabber:iq:version'/></iq>`,
+    );
+    const asked = await juliet.expect((el) => el.name === 'iq' && el.attrs['id'] === 'q1');
+    t.match(asked.attrs, { from: romeo.jid, to: juliet.jid, type: 'get' });
+    juliet.send(
+      `<iq xmlns='jabber:client' type='result' id='q1' to='${romeo.jid}'><query xmlns='jabber:iq:version'><name>Balcony</name></query></iq>`,
+    );
+    const answer = await romeo.expect((el) => el.name === 'iq' && el.attrs['id'] === 'q1');
+    t.match(answer.attrs, { from: juliet.jid, to: romeo.jid, type: 'result' });
+    t.equal(answer.getChild('query')?.getChildText('name'), 'Balcony');
 
-  const payload = `<query xmlns='jabber:iq:version'/>`;
-  const there = await stranger.iq('get', payload, juliet.jid);
-  const gone = await stranger.iq('get', payload, 'juliet@localhost/gone');
-  const nobody = await stranger.iq('get', payload, 'rosaline@localhost/gone');
-  for (const one of [there, gone, nobody]) t.equal(conditionOf(one), 'service-unavailable');
-  t.equal(there.getChild('error')?.toString(), gone.getChild('error')?.toString());
-  t.equal(there.getChild('error')?.toString(), nobody.getChild('error')?.toString());
-  t.strictSame(juliet.pending('<iq'), []);
-  for (const client of [romeo, juliet, stranger]) await client.close();
-});
+    const payload = `<query xmlns='jabber:iq:version'/>`;
+    const there = await stranger.iq('get', payload, juliet.jid);
+    const gone = await stranger.iq('get', payload, 'juliet@localhost/gone');
+    const nobody = await stranger.iq('get', payload, 'rosaline@localhost/gone');
+    for (const one of [there, gone, nobody]) t.equal(conditionOf(one), 'service-unavailable');
+    t.equal(there.getChild('error')?.toString(), gone.getChild('error')?.toString());
+    t.equal(there.getChild('error')?.toString(), nobody.getChild('error')?.toString());
+    t.strictSame(juliet.pending('<iq'), []);
+    for (const client of [romeo, juliet, stranger]) await client.close();
+  },
+);
 
 t.test('an iq that nobody knows, or that is none, gets the error for it', async (t) => {
   const romeo = await node.online('romeo', 'orchard');
   await node.users('juliet');
   const unknown = `<query xmlns='urn:example:unknown'/>`;
-  for (const to of [undefined, 'localhost', 'romeo@localhost', 'juliet@localhost', 'nobody@localhost', romeo.jid.replace('orchard', 'x')]) {
+  for (const to of [
+    undefined,
+    'localhost',
+    'romeo@localhost',
+    'juliet@localhost',
+    'nobody@localhost',
+    romeo.jid.replace('orchard', 'x'),
+  ]) {
     for (const kind of ['get', 'set'] as const)
       t.equal(conditionOf(await romeo.iq(kind, unknown, to)), 'service-unavailable', `${kind} to ${to}`);
   }
@@ -173,6 +188,10 @@ t.test('an iq that nobody knows, or that is none, gets the error for it', async 
   for (const kind of ['result', 'error'])
     romeo.send(`<iq xmlns='jabber:client' type='${kind}' id='r1' to='localhost'>${unknown}</iq>`);
   await romeo.sync();
-  t.strictSame(romeo.pending((el) => el.attrs['id'] === 'r1'), [], 'answers are never answered');
+  t.strictSame(
+    romeo.pending((el) => el.attrs['id'] === 'r1'),
+    [],
+    'answers are never answered',
+  );
   await romeo.close();
 });

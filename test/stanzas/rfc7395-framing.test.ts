@@ -15,7 +15,10 @@ t.test('open is answered with an open of the domain, a fresh id and the features
     t.notOk(open.attrs['to'], 'nobody has logged in yet');
     ids.add(open.attrs['id'] ?? '');
     const features = await client.expect('<stream:features');
-    const names = features.getChild('mechanisms')?.getChildElements().map((one) => one.getText());
+    const names = features
+      .getChild('mechanisms')
+      ?.getChildElements()
+      .map((one) => one.getText());
     t.strictSame(names, ['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN']);
     t.ok(features.getChild('register', 'http://jabber.org/features/iq-register'));
     await client.cut();

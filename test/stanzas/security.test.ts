@@ -19,7 +19,15 @@ t.test('nobody sends as somebody else', async (t) => {
     `<iq ${NS} from='${from}' type='set' id='f' to='romeo@localhost'><forged xmlns='u'/></iq>`,
     `<iq ${NS} from='${from}' type='result' id='f' to='${romeo.jid}'/>`,
   ];
-  for (const from of ['juliet@localhost', juliet.jid, 'localhost', 'tybalt@localhost/other', 'a@b@c', '', 'tybalt@localhost.evil']) {
+  for (const from of [
+    'juliet@localhost',
+    juliet.jid,
+    'localhost',
+    'tybalt@localhost/other',
+    'a@b@c',
+    '',
+    'tybalt@localhost.evil',
+  ]) {
     for (const stanza of stanzas(from)) {
       const tybalt = await node.login('tybalt', 'street');
       tybalt.send(stanza);
@@ -36,7 +44,9 @@ t.test('what one sends is from oneself, whatever form the from has', async (t) =
   const romeo = await node.online('romeo', 'orchard');
   const tybalt = await node.login('tybalt', 'street');
   for (const from of ['tybalt@localhost', 'tybalt@localhost/street', 'TYBALT@LocalHost/street']) {
-    tybalt.send(`<message ${NS} from='${from}' to='romeo@localhost' type='chat'><body>thou art a villain</body></message>`);
+    tybalt.send(
+      `<message ${NS} from='${from}' to='romeo@localhost' type='chat'><body>thou art a villain</body></message>`,
+    );
     t.equal((await romeo.expect('villain')).attrs['from'], tybalt.jid);
   }
   await romeo.close();
@@ -58,7 +68,11 @@ t.test('nobody reads or changes what belongs to somebody else', async (t) => {
     ['the roster', 'get', `<query xmlns='jabber:iq:roster'/>`],
     ['the roster, to change it', 'set', `<query xmlns='jabber:iq:roster'><item jid='tybalt@localhost'/></query>`],
     ['the account', 'get', `<query xmlns='jabber:iq:register'/>`],
-    ['the password', 'set', `<query xmlns='jabber:iq:register'><username>juliet</username><password>x</password></query>`],
+    [
+      'the password',
+      'set',
+      `<query xmlns='jabber:iq:register'><username>juliet</username><password>x</password></query>`,
+    ],
     ['its end', 'set', `<query xmlns='jabber:iq:register'><remove/></query>`],
     ['carbons', 'set', `<enable xmlns='urn:xmpp:carbons:2'/>`],
     ['when she was there', 'get', `<query xmlns='jabber:iq:last'/>`],
@@ -72,7 +86,10 @@ t.test('nobody reads or changes what belongs to somebody else', async (t) => {
       t.equal(conditionOf(nobody), conditionOf(answer), `${what}: the same where nobody is`);
     }
   }
-  await tybalt.iq('set', `<query xmlns='urn:xmpp:mam:2'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>urn:xmpp:mam:2</value></field><field var='with'><value>juliet@localhost</value></field></x></query>`);
+  await tybalt.iq(
+    'set',
+    `<query xmlns='urn:xmpp:mam:2'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>urn:xmpp:mam:2</value></field><field var='with'><value>juliet@localhost</value></field></x></query>`,
+  );
   t.equal(tybalt.pending('a secret').length, 0, 'his own archive has nothing of theirs');
   await node.settle(juliet);
   t.equal(juliet.pending('tybalt').length, 0, 'she noticed nothing');
@@ -165,7 +182,9 @@ async function failedLogin(on: TestNode, user: string, mechanism: string): Promi
 async function saltOf(on: TestNode, user: string, mechanism: 'SCRAM-SHA-1' | 'SCRAM-SHA-256'): Promise<string> {
   const client = await on.connect();
   await client.open();
-  client.send(`<auth xmlns='${SASL}' mechanism='${mechanism}'>${base64(scramClient(mechanism, user, 'x').clientFirst)}</auth>`);
+  client.send(
+    `<auth xmlns='${SASL}' mechanism='${mechanism}'>${base64(scramClient(mechanism, user, 'x').clientFirst)}</auth>`,
+  );
   const challenge = await client.expect('<challenge');
   await client.cut();
   return scramAttributes(fromBase64(challenge.getText()))['s'] ?? '';
@@ -186,7 +205,11 @@ t.test('a failed login does not tell whether the account exists', async (t) => {
       t.equal(await saltOf(own, user, mechanism), salt, `${user}: the same salt on the next try`);
       salts.set(`${user} ${mechanism}`, salt);
     }
-    t.equal(await saltOf(own, user.toUpperCase(), 'SCRAM-SHA-256'), salts.get(`${user} SCRAM-SHA-256`), 'and in capitals');
+    t.equal(
+      await saltOf(own, user.toUpperCase(), 'SCRAM-SHA-256'),
+      salts.get(`${user} SCRAM-SHA-256`),
+      'and in capitals',
+    );
   }
   t.equal(new Set(salts.values()).size, 6, 'all of them different');
   await own.restart();

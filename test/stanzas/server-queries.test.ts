@@ -25,8 +25,15 @@ t.test('disco tells what the server is and does, and what an account does', asyn
   const server = await romeo.iq('get', `<query xmlns='${INFO}'/>`, 'localhost');
   t.match(server.getChild('query', INFO)?.getChild('identity')?.attrs, { category: 'server', type: 'im' });
   for (const ns of [
-    INFO, ITEMS, 'urn:xmpp:ping', 'jabber:iq:version', 'jabber:iq:last', 'urn:xmpp:time', 'jabber:iq:register',
-    'urn:xmpp:carbons:2', 'jabber:iq:roster',
+    INFO,
+    ITEMS,
+    'urn:xmpp:ping',
+    'jabber:iq:version',
+    'jabber:iq:last',
+    'urn:xmpp:time',
+    'jabber:iq:register',
+    'urn:xmpp:carbons:2',
+    'jabber:iq:roster',
   ])
     t.ok(featuresOf(server).includes(ns), ns);
   const account = await romeo.iq('get', `<query xmlns='${INFO}'/>`, 'romeo@localhost');

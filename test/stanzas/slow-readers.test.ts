@@ -44,67 +44,73 @@ async function resume(node: TestNode, user: string, id: string, h: number): Prom
 
 const names = (count: number, prefix = 'm'): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
-t.test('a socket that does not read is dropped at the bound, its stream resumes and gets everything in order', async (t) => {
-  const queue = 1_000_000;
-  const node = await startTestNode(t, {
-    limits: { outQueueBytesMax: queue, unackedStanzasMax: 10_000, unackedBytesMax: 100_000_000 },
-  });
-  const romeo = await node.login('romeo', 'orchard');
-  await romeo.enable();
-  const juliet = await node.login('juliet', 'balcony');
-  const id = await juliet.enable();
-  const reader = new Reader();
-  await juliet.available();
-  reader.h = 1;
-  juliet.ws.pause();
-  let sent = 0;
-  let queuedMax = 0;
-  while (node.counts().connections === 2) {
-    romeo.send(chat('juliet@localhost', `m${sent++}`, 100_000));
+t.test(
+  'a socket that does not read is dropped at the bound, its stream resumes and gets everything in order',
+  async (t) => {
+    const queue = 1_000_000;
+    const node = await startTestNode(t, {
+      limits: { outQueueBytesMax: queue, unackedStanzasMax: 10_000, unackedBytesMax: 100_000_000 },
+    });
+    const romeo = await node.login('romeo', 'orchard');
+    await romeo.enable();
+    const juliet = await node.login('juliet', 'balcony');
+    const id = await juliet.enable();
+    const reader = new Reader();
+    await juliet.available();
+    reader.h = 1;
+    juliet.ws.pause();
+    let sent = 0;
+    let queuedMax = 0;
+    while (node.counts().connections === 2) {
+      romeo.send(chat('juliet@localhost', `m${sent++}`, 100_000));
+      await romeo.ack();
+      queuedMax = Math.max(queuedMax, node.node.listener.stats().queuedBytes);
+      if (sent > 500) throw new Error('it was never dropped');
+    }
+    t.ok(queuedMax < queue + 300_000, `${queuedMax} bytes were queued at most`);
+    t.equal(node.counts().streams, 2, 'the stream is there');
+    for (let i = 0; i < 5; i++) romeo.send(chat('juliet@localhost', `m${sent++}`));
     await romeo.ack();
-    queuedMax = Math.max(queuedMax, node.node.listener.stats().queuedBytes);
-    if (sent > 500) throw new Error('it was never dropped');
-  }
-  t.ok(queuedMax < queue + 300_000, `${queuedMax} bytes were queued at most`);
-  t.equal(node.counts().streams, 2, 'the stream is there');
-  for (let i = 0; i < 5; i++) romeo.send(chat('juliet@localhost', `m${sent++}`));
-  await romeo.ack();
-  juliet.ws.resume();
-  await juliet.closed;
-  reader.take(juliet);
-  const back = await resume(node, 'juliet', id, reader.h);
-  await reader.read(back, `m${sent - 1}`);
-  t.strictSame(reader.bodies, names(sent));
-  romeo.send(chat('juliet@localhost', 'live again'));
-  await reader.read(back, 'live again');
-});
+    juliet.ws.resume();
+    await juliet.closed;
+    reader.take(juliet);
+    const back = await resume(node, 'juliet', id, reader.h);
+    await reader.read(back, `m${sent - 1}`);
+    t.strictSame(reader.bodies, names(sent));
+    romeo.send(chat('juliet@localhost', 'live again'));
+    await reader.read(back, 'live again');
+  },
+);
 
-t.test('a client that acknowledges nothing is asked, dropped, and later catches up from its inbox in order', async (t) => {
-  const node = await startTestNode(t, {
-    limits: { unackedStanzasMax: 20, idlePingMs: 200, idleTimeoutMs: 1000 },
-  });
-  const romeo = await node.login('romeo', 'orchard');
-  await romeo.enable();
-  const juliet = await node.login('juliet', 'balcony');
-  const id = await juliet.enable();
-  await juliet.available();
-  const reader = new Reader();
-  reader.h = 1;
-  for (const body of names(150)) romeo.send(chat('juliet@localhost', body));
-  t.equal(await romeo.ack(), 150, 'nobody waits for her');
-  await until('her socket was given up', () => juliet.isClosed);
-  t.equal(node.counts().streams, 2);
-  for (const body of names(150, 'n')) romeo.send(chat('juliet@localhost', body));
-  await romeo.ack();
-  reader.take(juliet);
-  t.ok(reader.bodies.length <= 20, `${reader.bodies.length} were sent unacknowledged`);
-  const back = await resume(node, 'juliet', id, reader.h);
-  await reader.read(back, 'n149');
-  t.strictSame(reader.bodies, [...names(150), ...names(150, 'n')]);
-  romeo.send(chat('juliet@localhost', 'live again'));
-  await reader.read(back, 'live again');
-  t.equal(reader.bodies.length, 301);
-});
+t.test(
+  'a client that acknowledges nothing is asked, dropped, and later catches up from its inbox in order',
+  async (t) => {
+    const node = await startTestNode(t, {
+      limits: { unackedStanzasMax: 20, idlePingMs: 200, idleTimeoutMs: 1000 },
+    });
+    const romeo = await node.login('romeo', 'orchard');
+    await romeo.enable();
+    const juliet = await node.login('juliet', 'balcony');
+    const id = await juliet.enable();
+    await juliet.available();
+    const reader = new Reader();
+    reader.h = 1;
+    for (const body of names(150)) romeo.send(chat('juliet@localhost', body));
+    t.equal(await romeo.ack(), 150, 'nobody waits for her');
+    await until('her socket was given up', () => juliet.isClosed);
+    t.equal(node.counts().streams, 2);
+    for (const body of names(150, 'n')) romeo.send(chat('juliet@localhost', body));
+    await romeo.ack();
+    reader.take(juliet);
+    t.ok(reader.bodies.length <= 20, `${reader.bodies.length} were sent unacknowledged`);
+    const back = await resume(node, 'juliet', id, reader.h);
+    await reader.read(back, 'n149');
+    t.strictSame(reader.bodies, [...names(150), ...names(150, 'n')]);
+    romeo.send(chat('juliet@localhost', 'live again'));
+    await reader.read(back, 'live again');
+    t.equal(reader.bodies.length, 301);
+  },
+);
 
 t.test('a slow client that acknowledges now and then gets everything while more comes in', async (t) => {
   const node = await startTestNode(t, { limits: { unackedStanzasMax: 10 } });
@@ -141,7 +147,10 @@ t.test('a stream that cannot be told of something else in time ends, and the nex
   await juliet.expectStreamError('resource-constraint');
   const next = await node.online('juliet', 'balcony');
   await next.expect('<body>m9</body>');
-  t.strictSame(next.pending('<message').map(({ el }) => el.getChildText('body')), names(9));
+  t.strictSame(
+    next.pending('<message').map(({ el }) => el.getChildText('body')),
+    names(9),
+  );
 });
 
 t.test('a slow reader without stream management loses its socket, not its messages', async (t) => {
@@ -157,6 +166,9 @@ t.test('a slow reader without stream management loses its socket, not its messag
     if (sent > 500) throw new Error('it was never dropped');
   }
   const next = await node.login('juliet', 'next');
-  const fin = await next.iq('set', `<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>0</max></set></query>`);
+  const fin = await next.iq(
+    'set',
+    `<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>0</max></set></query>`,
+  );
   t.equal(fin.getChild('fin')?.getChild('set')?.getChildText('count'), String(sent));
 });

@@ -103,7 +103,10 @@ t.test('an account removed by the operator is gone for its streams too', async (
   const paris = await node.online('paris', 'tomb');
   t.equal(await node.node.accounts.remove('paris@localhost'), 'done');
   await paris.expectStreamError('not-authorized');
-  await until('no stream of his is left', async () => (await node.node.accounts.credentials('paris@localhost')) === undefined);
+  await until(
+    'no stream of his is left',
+    async () => (await node.node.accounts.credentials('paris@localhost')) === undefined,
+  );
 });
 
 t.test('closed registration is not offered and not taken', async (t) => {

@@ -8,8 +8,7 @@ const SM = 'urn:xmpp:sm:3';
 
 const chat = (to: string, body: string): string =>
   `<message xmlns='jabber:client' to='${to}@localhost' type='chat'><body>${body}</body></message>`;
-const bodies = (client: Client): string[] =>
-  client.pending('<body>').map(({ el }) => el.getChildText('body') ?? '');
+const bodies = (client: Client): string[] => client.pending('<body>').map(({ el }) => el.getChildText('body') ?? '');
 const resume = (previd: string, h: number): string => `<resume xmlns='${SM}' previd='${previd}' h='${h}'/>`;
 
 /** Logs in and resumes; the answer is `<resumed/>` or `<failed/>`. */

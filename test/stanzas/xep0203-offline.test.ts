@@ -82,5 +82,8 @@ t.test('what was written to the socket and not acknowledged comes again on the n
   const next = await node.online('juliet', 'next');
   await next.expect('three');
   await node.settle(next);
-  t.strictSame(next.pending('<message').map(({ el }) => el.getChildText('body')), ['two']);
+  t.strictSame(
+    next.pending('<message').map(({ el }) => el.getChildText('body')),
+    ['two'],
+  );
 });

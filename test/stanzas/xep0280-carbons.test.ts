@@ -22,7 +22,9 @@ type Asserts = Pick<typeof t, 'match' | 'strictSame'>;
 
 /** The message inside a carbon, checked for what every carbon must be. */
 async function carbon(t: Asserts, client: Client, kind: 'sent' | 'received', body: string): Promise<Element> {
-  const copy = await client.expect((el, xml) => el.name === 'message' && xml.includes(`<${kind}`) && xml.includes(body));
+  const copy = await client.expect(
+    (el, xml) => el.name === 'message' && xml.includes(`<${kind}`) && xml.includes(body),
+  );
   t.match(copy.attrs, { from: client.bare, to: client.jid, type: 'chat' });
   const inner = copy.getChild(kind, NS)?.getChild('forwarded', 'urn:xmpp:forward:0')?.getChild('message');
   if (inner === undefined) throw new Error(`no ${kind} carbon`);
@@ -36,7 +38,11 @@ const chat = (to: string, body: string, extra = '', type = 'chat'): string =>
 async function quiet(t: Asserts): Promise<void> {
   await node.settle(romeo, phone, laptop, old);
   for (const client of [phone, laptop, old, romeo]) {
-    t.strictSame(client.pending('<message').map(({ xml }) => xml), [], client.resource);
+    t.strictSame(
+      client.pending('<message').map(({ xml }) => xml),
+      [],
+      client.resource,
+    );
     client.forget();
   }
 }

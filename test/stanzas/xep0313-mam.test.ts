@@ -29,7 +29,11 @@ interface Page {
 
 function queryXml({ fields = {}, rsm, flip }: Query, queryid: string): string {
   const form = Object.entries({ FORM_TYPE: NS, ...fields }).map(
-    ([name, value]) => `<field var='${name}'>${[value].flat().map((one) => `<value>${one}</value>`).join('')}</field>`,
+    ([name, value]) =>
+      `<field var='${name}'>${[value]
+        .flat()
+        .map((one) => `<value>${one}</value>`)
+        .join('')}</field>`,
   );
   const set = rsm === undefined ? '' : `<set xmlns='${RSM}'>${rsm}</set>`;
   const x = Object.keys(fields).length === 0 ? '' : `<x xmlns='jabber:x:data' type='submit'>${form.join('')}</x>`;
@@ -74,7 +78,13 @@ for (const client of [romeo, juliet, nurse]) await client.enable();
 const script = Array.from({ length: 12 }, (_, at) => at + 1);
 for (const n of script) {
   const [sender, to] =
-    n % 3 === 0 ? (n % 2 === 0 ? [nurse, 'juliet'] : [juliet, 'nurse']) : n % 2 === 0 ? [romeo, 'juliet'] : [juliet, 'romeo'];
+    n % 3 === 0
+      ? n % 2 === 0
+        ? [nurse, 'juliet']
+        : [juliet, 'nurse']
+      : n % 2 === 0
+        ? [romeo, 'juliet']
+        : [juliet, 'romeo'];
   sender.send(chat(to as string, `m${n}`));
   await (sender as Client).ack();
   await node.settle();
@@ -174,7 +184,10 @@ t.test('the form and the ends of the archive can be asked for', async (t) => {
   const form = await juliet.iq('get', `<query xmlns='${NS}'/>`);
   const fields = form.getChild('query', NS)?.getChild('x')?.getChildren('field') ?? [];
   for (const name of ['with', 'start', 'end', 'before-id', 'after-id', 'ids'])
-    t.ok(fields.some((field) => field.attrs['var'] === name), name);
+    t.ok(
+      fields.some((field) => field.attrs['var'] === name),
+      name,
+    );
   const metadata = (await juliet.iq('get', `<metadata xmlns='${NS}'/>`)).getChild('metadata', NS);
   const first = await page(juliet, { rsm: '<max>1</max>' });
   const last = await page(juliet, { rsm: '<max>1</max><before/>' });
@@ -190,7 +203,10 @@ t.test('the form and the ends of the archive can be asked for', async (t) => {
 t.test('both sides have the same messages in the same order, whatever happened in between', async (t) => {
   const fields = { with: 'juliet@localhost' };
   const mine = await page(romeo, { fields, rsm: '<max>10</max>' });
-  t.strictSame(mine.bodies, all.filter((_, at) => (at + 1) % 3 !== 0));
+  t.strictSame(
+    mine.bodies,
+    all.filter((_, at) => (at + 1) % 3 !== 0),
+  );
   t.strictSame(
     mine.results.map((result) => result.getChild('forwarded')?.getChild('message')?.attrs['from']),
     script.filter((n) => n % 3 !== 0).map((n) => (n % 2 === 0 ? romeo.jid : juliet.jid)),

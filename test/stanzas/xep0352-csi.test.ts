@@ -22,7 +22,11 @@ t.test('an inactive client gets messages at once, and presence with them or when
     await laptop.expect(`<show>${show}</show>`);
   }
   await node.settle(laptop);
-  t.strictSame(juliet.pending('<presence').map(({ xml }) => xml), [], 'presence waits');
+  t.strictSame(
+    juliet.pending('<presence').map(({ xml }) => xml),
+    [],
+    'presence waits',
+  );
   romeo.send(chat('urgent'));
   await juliet.expect('urgent');
   t.equal(juliet.pending('<presence').length, 1, 'only the last of each');

@@ -37,7 +37,10 @@ t.test('nobody plants an id of this server; those of others pass', async (t) => 
   romeo.send(chat('two', `${planted.join('')}<x xmlns='u'><stanza-id xmlns='${SID}' by='localhost' id='deep'/></x>`));
   const got = await juliet.expect('<body>two</body>');
   const by = got.getChildren('stanza-id', SID).filter((one) => one.attrs['id'] === 'evil');
-  t.strictSame(by.map((one) => one.attrs['by']), ['room@example.org']);
+  t.strictSame(
+    by.map((one) => one.attrs['by']),
+    ['room@example.org'],
+  );
   t.equal(stanzaIds(got, 'juliet@localhost').length, 1);
   await romeo.close();
   await juliet.close();
@@ -82,7 +85,11 @@ t.test('a resend without origin-id is known by its id and content', async (t) =>
   const juliet = await node.online('juliet', 'plain');
   await node.settle(juliet);
   juliet.forget();
-  romeo.send(chat('again', '', 'long-enough-id'), chat('again', '', 'long-enough-id'), chat('other', '', 'long-enough-id'));
+  romeo.send(
+    chat('again', '', 'long-enough-id'),
+    chat('again', '', 'long-enough-id'),
+    chat('other', '', 'long-enough-id'),
+  );
   t.equal(await romeo.ack(), 3);
   await juliet.expect('<body>again</body>');
   await juliet.expect('<body>other</body>');

@@ -1,0 +1,102 @@
+/** Two people, one of them with two devices, in the web client that the node serves at `/`, in a real browser. */
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import t from 'tap';
+import { CHROMIUM, CHROMIUM_ARGS, ConversePage, noChromium } from './converse-page.ts';
+import { startCutProxy } from './cut-proxy.ts';
+import { NodeProcess } from './node-process.ts';
+import { until } from './until.ts';
+import { WireClient } from './wire-client.ts';
+
+const ARTIFACTS = fileURLToPath(new URL('../../test-artifacts/', import.meta.url));
+const ROMEO = 'romeo@localhost';
+const JULIET = 'juliet@localhost';
+const password = (user: string) => `secret of ${user}`;
+if (noChromium) console.error(`# ${noChromium}`);
+
+t.test('the web client, from an account to a killed node', { skip: noChromium, timeout: 150_000 }, async (t) => {
+  await mkdir(ARTIFACTS, { recursive: true });
+  const node = await NodeProcess.start();
+  const proxy = await startCutProxy(node.port);
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+  t.teardown(async () => {
+    await browser.close();
+    await proxy.close();
+    await node.dispose();
+  });
+  const romeo = await ConversePage.open(browser, `http://127.0.0.1:${proxy.port}/`);
+  const juliet = await ConversePage.open(browser, node.webUrl);
+  const shows = (who: ConversePage, wanted: readonly string[]) => async () =>
+    wanted.every(((texts) => (text: string) => texts.includes(text))(await who.texts()));
+
+  await t.test('two people register and become contacts', async () => {
+    await romeo.register('romeo', password('romeo'));
+    await juliet.register('juliet', password('juliet'));
+    await romeo.addContact(JULIET);
+    await juliet.acceptContact();
+    await romeo.sees(JULIET, 'online');
+    await juliet.sees(ROMEO, 'online');
+  });
+
+  await t.test('they chat', async (t) => {
+    await romeo.openChat(JULIET);
+    await romeo.say('But, soft! what light through yonder window breaks?');
+    await juliet.openChat(ROMEO);
+    await until('his words', shows(juliet, ['But, soft! what light through yonder window breaks?']));
+    await juliet.say('O Romeo, Romeo! wherefore art thou Romeo?');
+    await until('her words', shows(romeo, ['O Romeo, Romeo! wherefore art thou Romeo?']));
+    await romeo.say('Shall I hear more, or shall I speak at this?');
+    await until('his answer', shows(juliet, ['Shall I hear more, or shall I speak at this?']));
+    t.same(await romeo.texts(), await juliet.texts());
+    await romeo.screenshot(`${ARTIFACTS}romeo.png`);
+    await juliet.screenshot(`${ARTIFACTS}juliet.png`);
+  });
+
+  const tablet = await ConversePage.open(browser, node.webUrl);
+  await t.test('a second device has the history, and copies of what the first one does', async (t) => {
+    await tablet.login('juliet', password('juliet'));
+    await tablet.sees(ROMEO, 'online');
+    await tablet.openChat(ROMEO);
+    await until('the history', async () => (await tablet.texts()).length === 3);
+    t.same(await tablet.texts(), await juliet.texts());
+    await juliet.say('What man art thou that thus bescreen’d in night');
+    await romeo.say('By a name I know not how to tell thee who I am');
+    await until('both on the tablet', async () => (await tablet.texts()).length === 5);
+    await until('both on the phone', async () => (await juliet.texts()).length === 5);
+    t.same((await tablet.texts()).slice().sort(), (await juliet.texts()).slice().sort());
+    await tablet.close();
+  });
+
+  await t.test('a broken network is resumed, and nothing said meanwhile is lost', async (t) => {
+    proxy.cut();
+    await juliet.say('My ears have not yet drunk');
+    await juliet.say('a hundred words');
+    proxy.mend();
+    await until('her words', shows(romeo, ['My ears have not yet drunk', 'a hundred words']), 40_000);
+    await romeo.say('Neither, fair saint');
+    await until('his words', shows(juliet, ['Neither, fair saint']));
+    const texts = await romeo.texts();
+    t.equal(new Set(texts).size, texts.length, 'nothing is doubled');
+  });
+
+  await t.test('kill -9 in a burst loses and doubles nothing that is on the screen', async (t) => {
+    const said = Array.from({ length: 30 }, (_, i) => `burst ${i + 1}`);
+    for (const text of said.slice(0, 15)) await romeo.say(text);
+    await node.kill();
+    for (const text of said.slice(15)) await romeo.say(text);
+    await node.start();
+    await until('his words', shows(juliet, said), 60_000);
+    const archives: (string | null)[][] = [];
+    for (const user of ['romeo', 'juliet']) {
+      const wire = await WireClient.login(node.url, { user, password: password(user) }, 'audit');
+      archives.push((await wire.archive()).map(({ body }) => body).filter((body) => body?.startsWith('burst')));
+      wire.cut();
+    }
+    t.same(archives[0], said, 'his archive has each once, in order');
+    t.same(archives[1], said, 'her archive too');
+    const seen = (await juliet.texts()).filter((text) => text.startsWith('burst'));
+    t.same(seen, said, 'she sees each once, in order');
+  });
+  t.same([...romeo.faults, ...juliet.faults, ...tablet.faults], [], 'no script failed');
+});
