@@ -109,6 +109,8 @@ export type GatewayMessage =
   | { readonly t: 'gone'; readonly sid: number; readonly conn: ConnPort; readonly clean: boolean }
   | { readonly t: 'account'; readonly ask: AccountAsk; readonly reply: (answer: AccountAnswer) => void }
   | { readonly t: 'sweep'; readonly now: number }
+  /** write what waits for an op of its own accord */
+  | { readonly t: 'flush' }
   /** something the shell waited for is there (a page, a derived key): goes on within a turn */
   | { readonly t: 'run'; readonly run: () => void };
 

@@ -183,14 +183,14 @@ class SessionShell {
     const { limits } = this.#parts;
     if (sm !== undefined) {
       // A message can be had again from the inbox: it leaves room for what cannot, such as presence.
-      const full = at > 0 && sm.out.size * 4 >= limits.unackedStanzasMax * 3;
+      const full = at > 0 && isFullTo(0.75, sm, limits);
       if (full || sm.out.push(xml, seq) === 'full') return this.#overflow(stream, at);
       sm.sinceAsk += 1;
     }
     if (conn === undefined) return;
     conn.send(xml);
     // At half of the queue at the latest, or it would fill before the client is asked.
-    if (sm !== undefined && sm.askedAt === 0 && (sm.sinceAsk >= limits.ackEvery || isHalfFull(sm, limits))) {
+    if (sm !== undefined && sm.askedAt === 0 && (sm.sinceAsk >= limits.ackEvery || isFullTo(0.5, sm, limits))) {
       sm.askedAt = this.#now();
       sm.sinceAsk = 0;
       conn.send(ACK_REQUEST);
@@ -295,6 +295,6 @@ class SessionShell {
   }
 }
 
-function isHalfFull({ out }: StreamManagement, limits: SessionLimits): boolean {
-  return out.size * 2 >= limits.unackedStanzasMax || out.bytes * 2 >= limits.unackedBytesMax;
+function isFullTo(share: number, { out }: StreamManagement, limits: SessionLimits): boolean {
+  return out.size >= limits.unackedStanzasMax * share || out.bytes >= limits.unackedBytesMax * share;
 }

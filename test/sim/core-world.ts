@@ -82,9 +82,9 @@ export class World {
       chat: { dedupeMs: 86_400_000, dedupePerSenderMin: 64, dedupeMax: 1000, waitingMax: 100, askTimeoutMs: 5000 },
       session: {
         resourcesMax: 4,
-        unackedStanzasMax: tight ? 6 : 1000,
+        unackedStanzasMax: tight ? 12 : 1000,
         unackedBytesMax: 1_000_000,
-        outQueueBytesMax: tight ? 4000 : 1_000_000,
+        outQueueBytesMax: tight ? 6000 : 1_000_000,
         inflightMax: tight ? 4 : 100,
         resumeMs: 60_000,
         ackEvery: 5,
