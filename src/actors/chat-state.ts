@@ -212,8 +212,9 @@ function answer(send: Send, outcome: SendOutcome, turn: Turn<ChatEffect>): void 
 }
 
 function refuse(send: Send, condition: Exclude<SendOutcome, { ok: true }>['condition'], turn: Turn<ChatEffect>): void {
-  // RFC 6121 8.5: an error is never answered with an error.
-  answer(send, send.type === 'error' ? { ok: true } : { ok: false, condition }, turn);
+  // RFC 6121 8.5.4: an error is never answered with an error, nor is a headline.
+  const silent = send.type === 'error' || send.type === 'headline';
+  answer(send, silent ? { ok: true } : { ok: false, condition }, turn);
 }
 
 function bare(jid: string): string {

@@ -90,7 +90,8 @@ class EntityShell<M, E> implements Entity<M> {
   }
 
   tell(message: M): boolean {
-    return this.#held.length < this.#runtime.mailboxMax && this.#mailbox.tell(message);
+    if (this.#held.length >= this.#runtime.mailboxMax && this.#behaviour.urgent?.(message) !== true) return false;
+    return this.#mailbox.tell(message);
   }
 
   stop(): void {

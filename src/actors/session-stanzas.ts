@@ -112,8 +112,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (to.local === '') return refuse('service-unavailable');
   const type = messageType(el.attrs['type']);
   if (type === 'groupchat') return refuse('service-unavailable');
-  if (!takeToken(session, stream))
-    return refuse('resource-constraint', 'You send faster than this server allows: wait');
+  if (!takeToken(session)) return refuse('resource-constraint', 'You send faster than this server allows: wait');
   if (session.pendingSends.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
@@ -149,14 +148,15 @@ function decide(
 }
 
 /** Token bucket of `sendsPerSecond` with `sendsBurst`; 0 lifts the limit. */
-function takeToken(session: SessionState, stream: Stream): boolean {
+function takeToken(session: SessionState): boolean {
   const { sendsPerSecond, sendsBurst } = session.parts.limits;
   if (sendsPerSecond === 0) return true;
-  const elapsed = Math.max(0, session.now - stream.tokensAt);
-  stream.tokens = Math.min(sendsBurst, stream.tokens + (elapsed * sendsPerSecond) / 1000);
-  stream.tokensAt = session.now;
-  if (stream.tokens < 1) return false;
-  stream.tokens -= 1;
+  const { sends } = session;
+  const elapsed = sends.at === 0 ? Infinity : Math.max(0, session.now - sends.at);
+  sends.tokens = Math.min(sendsBurst, sends.tokens + (elapsed * sendsPerSecond) / 1000);
+  sends.at = session.now;
+  if (sends.tokens < 1) return false;
+  sends.tokens -= 1;
   return true;
 }
 

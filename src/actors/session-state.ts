@@ -53,6 +53,8 @@ export class SessionState implements SessionPort {
   readonly bySid = new Map<number, Stream>();
   readonly lazyRows = new Map<string, unknown>();
   readonly pendingSends = new Map<number, PendingSend>();
+  /** Token bucket of sends, one for all devices: tokens left, and when that was true (ms since the epoch, 0 = never). */
+  readonly sends = { tokens: 0, at: 0 };
   nextSid = 1;
   nextToken = 1;
   #turn: Turn<SessionEffect> | undefined;

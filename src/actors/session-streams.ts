@@ -66,8 +66,6 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     given: 0,
     early: undefined,
     held: undefined,
-    tokens: session.parts.limits.sendsBurst,
-    tokensAt: session.now,
   };
   session.byResource.set(resource, stream);
   session.bySid.set(stream.sid, stream);

@@ -66,9 +66,6 @@ export interface Stream extends StreamPort {
   early: Set<number> | undefined;
   /** XEP-0352: stanzas held back while inactive */
   held: HeldStanzas | undefined;
-  /** token bucket of sends: tokens left, and when that was true (ms since the epoch) */
-  tokens: number;
-  tokensAt: number;
 }
 
 export interface Lag {

@@ -19,8 +19,8 @@ export interface ActorOptions<M> {
   /** Bound of the mailbox, in messages. */
   readonly mailboxMax: number;
   /**
-   * What a full mailbox still takes, up to twice its bound: what ends or answers something that was let in (a socket is
-   * gone, a chat has answered). It is bounded by that, and refusing it would leave that something open for ever.
+   * What a full mailbox still takes: what ends or answers something that was let in (a socket is gone, a chat has
+   * answered). It is bounded by that, and refusing it would leave that something open for ever.
    */
   readonly urgent?: (message: M) => boolean;
   /** Handles what has gathered, in order. A throw is a broken invariant: `onCrash` decides, the batch is not retried. */
@@ -69,8 +69,7 @@ export function startActorSystem(): ActorSystem {
       actors += 1;
 
       function full(message: M): boolean {
-        if (queue.length < options.mailboxMax) return false;
-        return queue.length >= 2 * options.mailboxMax || options.urgent?.(message) !== true;
+        return queue.length >= options.mailboxMax && options.urgent?.(message) !== true;
       }
 
       function wake(): void {

@@ -10,6 +10,8 @@ export class TestIo implements Io {
   readonly stderr = new PassThrough();
   readonly signals = new EventEmitter();
   readonly exits: number[] = [];
+  /** what the clock shows, ms */
+  nowMs = 0;
   readonly #node: Partial<NodeModule>;
   #out = '';
   #err = '';
@@ -58,6 +60,10 @@ export class TestIo implements Io {
 
   exit(code: number): void {
     this.exits.push(code);
+  }
+
+  monotonicMs(): number {
+    return this.nowMs;
   }
 
   async loadNode(): Promise<NodeModule> {

@@ -25,6 +25,8 @@ export interface Io {
   /** for SIGINT and SIGTERM */
   readonly signals: Pick<NodeJS.EventEmitter, 'on' | 'off'>;
   exit(code: number): void;
+  /** milliseconds on a clock that never jumps */
+  monotonicMs(): number;
   loadNode(): Promise<NodeModule>;
 }
 

@@ -58,6 +58,10 @@ t.test('a second signal forces the end', async (t) => {
   await io.said(/Ctrl-C/);
   io.signals.emit('SIGINT');
   await io.said(/stopping/);
+  io.nowMs += 10;
+  io.signals.emit('SIGINT');
+  t.same(io.exits, [], 'the same key press, passed on by npm');
+  io.nowMs += 1000;
   io.signals.emit('SIGINT');
   t.same(io.exits, [EXIT.forced]);
   closed();

@@ -71,17 +71,21 @@ async function serve(io: Io, config: Config): Promise<void> {
   }
 }
 
-/** The first signal asks for a stop, also while still starting; the second ends the process at once. */
+/** Signals this close together, ms, are one: `npm start` passes on the Ctrl-C that the terminal has sent already. */
+const ONE_SIGNAL_MS = 500;
+
+/** The first signal asks for a stop, also while still starting; a later one ends the process at once. */
 function signalled(io: Io): { readonly asked: Promise<void>; forget(): void } {
-  let count = 0;
+  let askedAtMs: number | undefined;
   let resolve = () => {};
   const asked = new Promise<void>((done) => {
     resolve = done;
   });
   const onSignal = () => {
-    count++;
-    if (count === 1) resolve();
-    else {
+    if (askedAtMs === undefined) {
+      askedAtMs = io.monotonicMs();
+      resolve();
+    } else if (io.monotonicMs() - askedAtMs >= ONE_SIGNAL_MS) {
       tell(io, 'forced');
       io.exit(EXIT.forced);
     }

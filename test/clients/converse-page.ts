@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { StreamTap } from './stream-tap.ts';
 
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 export const CHROMIUM_ARGS = [
@@ -22,12 +23,18 @@ export class ConversePage {
   readonly page: Page;
   /** uncaught errors of the page's scripts */
   readonly faults: string[] = [];
+  /** what the server has acknowledged to this page */
+  readonly tap = new StreamTap();
   readonly #context: BrowserContext;
 
   private constructor(context: BrowserContext, page: Page) {
     this.#context = context;
     this.page = page;
     page.on('pageerror', (error) => this.faults.push(error.message));
+    page.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => this.tap.sent(String(payload)));
+      socket.on('framereceived', ({ payload }) => this.tap.received(String(payload)));
+    });
   }
 
   /** A browser profile of its own, at the login form. */
@@ -67,15 +74,17 @@ export class ConversePage {
   }
 
   async acceptContact(): Promise<void> {
-    await this.page.click('.accept-xmpp-request');
+    const request = this.page.locator('converse-roster li', { has: this.page.locator('.accept-xmpp-request') });
+    await request.locator('converse-dropdown > button').click();
+    await request.locator('.accept-xmpp-request').click();
     // The dialog that asks for a name and groups.
-    const confirm = this.page.locator('.modal.show [type=submit]');
-    await confirm.click();
+    await this.page.locator('.modal.show [type=submit]').click();
   }
 
-  /** The contact is in the roster with that presence. */
-  async sees(jid: string, presence: 'online' | 'offline'): Promise<void> {
-    await this.page.waitForSelector(`converse-roster li[data-status=${presence}] [data-jid="${jid}"]`);
+  /** The contact is in the roster, with that presence when given. */
+  async sees(jid: string, presence?: 'online' | 'offline'): Promise<void> {
+    const status = presence === undefined ? '' : `[data-status=${presence}]`;
+    await this.page.waitForSelector(`converse-roster li${status} [data-jid="${jid}"]`);
   }
 
   async openChat(jid: string): Promise<void> {

@@ -140,48 +140,59 @@ t.test('Strophe logs in, befriends, chats, catches up and gets carbons', { timeo
   await until('her absence', () => romeo.presences.some((el) => el.getAttribute('type') === 'unavailable'));
 });
 
-t.test('Strophe resumes when the network breaks, and nothing said meanwhile is lost', { timeout: 60_000 }, async (t) => {
-  const { node, proxy, url } = await started(t);
-  const romeo = await device(t, url, 'romeo', 'orchard');
-  const juliet = await device(t, node.url, 'juliet', 'balcony');
-  for (let round = 1; round <= 3; round++) {
-    proxy.cut();
-    romeo.connection.send(chat('juliet@localhost', `r${round}`));
-    for (const n of [1, 2, 3]) juliet.connection.send(chat('romeo@localhost', `j${round}.${n}`));
-    proxy.mend();
-    await until('the resumption', () => romeo.online.resumed === round);
-    await until('what was said meanwhile', () => bodies(romeo).length === 3 * round && bodies(juliet).length === round);
-  }
-  t.equal(romeo.online.count, 4);
-  t.same(bodies(romeo), ['j1.1', 'j1.2', 'j1.3', 'j2.1', 'j2.2', 'j2.3', 'j3.1', 'j3.2', 'j3.3']);
-  t.same(bodies(juliet), ['r1', 'r2', 'r3']);
-});
-
-t.test('Strophe loses nothing when the node is killed in a burst, sending again by itself', { timeout: 60_000 }, async (t) => {
-  const { node, url } = await started(t);
-  const romeo = await device(t, url, 'romeo', 'orchard');
-  const juliet = await device(t, url, 'juliet', 'balcony');
-  const said: string[] = [];
-  const say = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      said.push(`m${said.length + 1}`);
-      romeo.connection.send(chat('juliet@localhost', said.at(-1)!));
+t.test(
+  'Strophe resumes when the network breaks, and nothing said meanwhile is lost',
+  { timeout: 60_000 },
+  async (t) => {
+    const { node, proxy, url } = await started(t);
+    const romeo = await device(t, url, 'romeo', 'orchard');
+    const juliet = await device(t, node.url, 'juliet', 'balcony');
+    for (let round = 1; round <= 3; round++) {
+      proxy.cut();
+      romeo.connection.send(chat('juliet@localhost', `r${round}`));
+      for (const n of [1, 2, 3]) juliet.connection.send(chat('romeo@localhost', `j${round}.${n}`));
+      proxy.mend();
+      await until('the resumption', () => romeo.online.resumed === round);
+      await until(
+        'what was said meanwhile',
+        () => bodies(romeo).length === 3 * round && bodies(juliet).length === round,
+      );
     }
-  };
-  say(60);
-  await until('some deliveries', () => bodies(juliet).length > 0);
-  say(60);
-  romeo.connection.flush();
-  await node.kill();
-  await node.start();
-  await until('both to be back', () => romeo.online.count === 2 && juliet.online.count === 2);
-  await until('delivery of all', () => new Set(bodies(juliet)).size === said.length);
-  t.equal(romeo.online.resumed, 0, 'a killed node remembers no stream');
+    t.equal(romeo.online.count, 4);
+    t.same(bodies(romeo), ['j1.1', 'j1.2', 'j1.3', 'j2.1', 'j2.2', 'j2.3', 'j3.1', 'j3.2', 'j3.3']);
+    t.same(bodies(juliet), ['r1', 'r2', 'r3']);
+  },
+);
 
-  for (const user of ['romeo', 'juliet']) {
-    const wire = await WireClient.login(node.url, { user, password: password(user) }, 'audit');
-    const ids = (await wire.archive()).map(({ originId }) => originId);
-    t.same(ids, said, `the archive of ${user} has each once, in order`);
-    wire.cut();
-  }
-});
+t.test(
+  'Strophe loses nothing when the node is killed in a burst, sending again by itself',
+  { timeout: 60_000 },
+  async (t) => {
+    const { node, url } = await started(t);
+    const romeo = await device(t, url, 'romeo', 'orchard');
+    const juliet = await device(t, url, 'juliet', 'balcony');
+    const said: string[] = [];
+    const say = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        said.push(`m${said.length + 1}`);
+        romeo.connection.send(chat('juliet@localhost', said.at(-1)!));
+      }
+    };
+    say(60);
+    await until('some deliveries', () => bodies(juliet).length > 0);
+    say(60);
+    romeo.connection.flush();
+    await node.kill();
+    await node.start();
+    await until('both to be back', () => romeo.online.count === 2 && juliet.online.count === 2);
+    await until('delivery of all', () => new Set(bodies(juliet)).size === said.length);
+    t.equal(romeo.online.resumed, 0, 'a killed node remembers no stream');
+
+    for (const user of ['romeo', 'juliet']) {
+      const wire = await WireClient.login(node.url, { user, password: password(user) }, 'audit');
+      const ids = (await wire.archive()).map(({ originId }) => originId);
+      t.same(ids, said, `the archive of ${user} has each once, in order`);
+      wire.cut();
+    }
+  },
+);

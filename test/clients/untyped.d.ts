@@ -8,7 +8,11 @@ declare module '@xmpp/client' {
   import type { Element } from 'ltx';
 
   type Content = Element | string | undefined | readonly Content[];
-  export function xml(name: string, attrs?: Readonly<Record<string, string | undefined>> | string, ...content: Content[]): Element;
+  export function xml(
+    name: string,
+    attrs?: Readonly<Record<string, string | undefined>> | string,
+    ...content: Content[]
+  ): Element;
 
   export interface IqCaller {
     get(payload: Element, to?: string): Promise<Element>;

@@ -70,12 +70,7 @@ function registration(user: string) {
 }
 
 function chat(to: string, id: string, body = id) {
-  return xml(
-    'message',
-    { type: 'chat', to, id },
-    xml('body', {}, body),
-    xml('origin-id', { xmlns: NS.sid, id }),
-  );
+  return xml('message', { type: 'chat', to, id }, xml('body', {}, body), xml('origin-id', { xmlns: NS.sid, id }));
 }
 
 const bodies = (one: Device) => one.messages.map((message) => message.getChildText('body')).filter((body) => body);
@@ -116,7 +111,7 @@ t.test('xmpp.js registers, befriends, chats, catches up and gets carbons', { tim
   await until('the request', () => juliet.presences.some(({ attrs }) => attrs['type'] === 'subscribe'));
   await juliet.xmpp.send(xml('presence', { to: 'romeo@localhost', type: 'subscribed' }));
   await until('her presence', () => romeo.presences.some(({ attrs }) => attrs['from'] === 'juliet@localhost/balcony'));
-  await until('the roster push', () => romeo.pushes.some((push) => push.toString().includes("subscription=\"to\"")));
+  await until('the roster push', () => romeo.pushes.some((push) => push.toString().includes('subscription="to"')));
 
   await romeo.xmpp.send(chat('juliet@localhost', 'r1', 'She speaks! <&> \u{1f339}'));
   await until('his message', () => bodies(juliet).length === 1);
@@ -141,28 +136,32 @@ t.test('xmpp.js registers, befriends, chats, catches up and gets carbons', { tim
   await until('her absence', () => romeo.presences.some(({ attrs }) => attrs['type'] === 'unavailable'));
 });
 
-t.test('xmpp.js resumes when the network breaks, and nothing said meanwhile is lost', { timeout: 60_000 }, async (t) => {
-  const { node, proxy, url } = await started(t);
-  const romeo = await device(t, url, 'romeo', 'orchard', true);
-  const juliet = await device(t, node.url, 'juliet', 'balcony', true);
-  t.ok(romeo.xmpp.streamManagement.enabled);
-  let resumed = 0;
-  romeo.xmpp.streamManagement.on('resumed', () => resumed++);
-  const fail: unknown[] = [];
-  romeo.xmpp.streamManagement.on('fail', (stanza) => fail.push(stanza));
-  for (let round = 1; round <= 3; round++) {
-    proxy.cut();
-    for (const n of [1, 2, 3]) await juliet.xmpp.send(chat('romeo@localhost', `j${round}.${n}`));
-    proxy.mend();
-    await until('the resumption', () => resumed === round);
-    await romeo.xmpp.send(chat('juliet@localhost', `r${round}`));
-    await until('what was said meanwhile', () => bodies(romeo).length === 3 * round);
-  }
-  await until('his words', () => bodies(juliet).length === 3);
-  t.same(bodies(romeo), ['j1.1', 'j1.2', 'j1.3', 'j2.1', 'j2.2', 'j2.3', 'j3.1', 'j3.2', 'j3.3']);
-  t.same(bodies(juliet), ['r1', 'r2', 'r3']);
-  t.same(fail, []);
-});
+t.test(
+  'xmpp.js resumes when the network breaks, and nothing said meanwhile is lost',
+  { timeout: 60_000 },
+  async (t) => {
+    const { node, proxy, url } = await started(t);
+    const romeo = await device(t, url, 'romeo', 'orchard', true);
+    const juliet = await device(t, node.url, 'juliet', 'balcony', true);
+    t.ok(romeo.xmpp.streamManagement.enabled);
+    let resumed = 0;
+    romeo.xmpp.streamManagement.on('resumed', () => resumed++);
+    const fail: unknown[] = [];
+    romeo.xmpp.streamManagement.on('fail', (stanza) => fail.push(stanza));
+    for (let round = 1; round <= 3; round++) {
+      proxy.cut();
+      for (const n of [1, 2, 3]) await juliet.xmpp.send(chat('romeo@localhost', `j${round}.${n}`));
+      proxy.mend();
+      await until('the resumption', () => resumed === round);
+      await romeo.xmpp.send(chat('juliet@localhost', `r${round}`));
+      await until('what was said meanwhile', () => bodies(romeo).length === 3 * round);
+    }
+    await until('his words', () => bodies(juliet).length === 3);
+    t.same(bodies(romeo), ['j1.1', 'j1.2', 'j1.3', 'j2.1', 'j2.2', 'j2.3', 'j3.1', 'j3.2', 'j3.3']);
+    t.same(bodies(juliet), ['r1', 'r2', 'r3']);
+    t.same(fail, []);
+  },
+);
 
 t.test('xmpp.js loses nothing acknowledged when the node is killed in a burst', { timeout: 60_000 }, async (t) => {
   const { node, url } = await started(t);

@@ -9,10 +9,20 @@ for (const [title, lines, expected] of [
   ['a write alone is not on disk', [OPEN, write(10)], { written: 10, synced: 0, named: false }],
   ['a sync covers what was written before it', [OPEN, write(10), SYNC, write(5)], { written: 15, synced: 10 }],
   ['a failed sync covers nothing', [OPEN, write(10), '7 fdatasync(3</d/a>) = -1 EIO (error)'], { synced: 0 }],
-  ['a sync that did not return covers nothing', [OPEN, write(1), '7 fdatasync(3</d/a> <unfinished ...>'], { synced: 0 }],
+  [
+    'a sync that did not return covers nothing',
+    [OPEN, write(1), '7 fdatasync(3</d/a> <unfinished ...>'],
+    { synced: 0 },
+  ],
   [
     'a sync does not cover what was written while it ran',
-    [OPEN, write(10), '7 fdatasync(3</d/a> <unfinished ...>', '8 write(3</d/a>, ""..., 5) = 5', '7 <... fdatasync resumed>) = 0'],
+    [
+      OPEN,
+      write(10),
+      '7 fdatasync(3</d/a> <unfinished ...>',
+      '8 write(3</d/a>, ""..., 5) = 5',
+      '7 <... fdatasync resumed>) = 0',
+    ],
     { written: 15, synced: 10 },
   ],
   ['a sync of the folder puts the name on disk', [OPEN, '7 fsync(4</d>) = 0'], { named: true }],
@@ -21,7 +31,11 @@ for (const [title, lines, expected] of [
   ['a truncated file is shorter', [OPEN, write(10), '7 ftruncate(3</d/a>, 4) = 0'], { written: 4 }],
   [
     'a renamed file takes its state along',
-    ['7 openat(AT_FDCWD</x>, "/d/tmp", O_CREAT) = 3</d/tmp>', '7 write(3</d/tmp>, ""..., 6) = 6', '7 rename("/d/tmp", "/d/a") = 0'],
+    [
+      '7 openat(AT_FDCWD</x>, "/d/tmp", O_CREAT) = 3</d/tmp>',
+      '7 write(3</d/tmp>, ""..., 6) = 6',
+      '7 rename("/d/tmp", "/d/a") = 0',
+    ],
     { written: 6, synced: 0 },
   ],
 ] as const) {

@@ -65,7 +65,7 @@ export function filesOnDisk(
       continue;
     }
     const call = parse(resumed === null ? rest : begun.text + resumed[1], begun);
-    if (call !== undefined && call.path.startsWith(folder)) apply(call, files);
+    if (call?.path.startsWith(folder)) apply(call, files);
   }
   return files;
 }

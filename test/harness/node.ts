@@ -120,7 +120,10 @@ export async function startTestNode(t: Scope, overrides: ConfigOverrides = {}): 
     },
     async settle(...some) {
       for (const client of some) await client.sync();
-      await node.runtime.quiesce();
+      for (let quiet = 0; quiet < 3; ) {
+        await node.runtime.quiesce();
+        quiet = node.runtime.stats().outbox === 0 ? quiet + 1 : 0;
+      }
       for (const client of some) await client.sync();
     },
     counts: () => ({ connections: node.listener.stats().connections, streams: node.runtime.stats().streams }),

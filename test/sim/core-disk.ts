@@ -19,7 +19,8 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export function slowStore(inner: LogStore): SlowStore {
+/** @param onAppend hears of every append, refused ones too */
+export function slowStore(inner: LogStore, onAppend?: (ops: readonly Op[]) => void): SlowStore {
   const waiting: Waiting[] = [];
   let dead = false;
   const self: SlowStore = {
@@ -36,6 +37,7 @@ export function slowStore(inner: LogStore): SlowStore {
         return inner.writable && !self.full;
       },
       append(ops: readonly Op[]): Promise<void> {
+        onAppend?.(ops);
         if (dead) return Promise.reject(new StorageClosedError('crashed'));
         return new Promise((resolve, reject) => waiting.push({ ops, resolve, reject }));
       },

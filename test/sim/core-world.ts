@@ -69,14 +69,14 @@ export class World {
       directory: soleDirectory(SHARDS, 'n1'),
       now: () => this.now,
       monotonicMs: () => this.now,
-      mailboxMax: tight ? 6 : 1000,
+      mailboxMax: tight ? 8 : 1000,
       turnsMax: tight ? 5 : 1000,
       busyOps: Number.MAX_SAFE_INTEGER,
       busyTickMs: 0,
       idleMs: 20_000,
       entitiesMax: 1000,
       resendMs: 5000,
-      resendMsMax: 20_000,
+      resendMsMax: 10_000,
       sweepMs: 2 ** 31 - 1,
       rowsMax: 1000,
       chat: { dedupeMs: 86_400_000, dedupePerSenderMin: 64, dedupeMax: 1000, waitingMax: 100, askTimeoutMs: 5000 },
@@ -170,7 +170,7 @@ export class World {
     let resting = 0;
     for (let round = 0; round < 400; round++) {
       const before = this.#seen();
-      this.#pass(round % 4 === 3 ? 3000 : 10);
+      this.#pass(round % 4 === 3 ? 5000 : 10);
       for (const client of this.clients) {
         client.connect();
         client.notice();

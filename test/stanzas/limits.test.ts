@@ -100,6 +100,23 @@ t.test('messages over the rate are refused, to be sent later, and counted like a
   await juliet.expect('later');
 });
 
+t.test('the rate is that of the user: more devices or new streams give no more', async (t) => {
+  const node = await startTestNode(t, { limits: { sendsPerSecond: 1, sendsBurst: 4 } });
+  const juliet = await node.online('juliet', 'balcony');
+  let refused = 0;
+  for (let i = 0; i < 4; i++) {
+    const romeo = await node.login('romeo', `device ${i}`);
+    await romeo.enable();
+    for (let n = 0; n < 4; n++) romeo.send(chat('juliet@localhost', `d${i}-${n}`));
+    await romeo.ack();
+    refused += romeo.pending('<resource-constraint').length;
+    if (i % 2 === 0) await romeo.close();
+  }
+  await node.settle(juliet);
+  t.equal(juliet.pending('<message').length + refused, 16);
+  t.ok(refused >= 4, `${refused} of 16 were refused`);
+});
+
 t.test('connections over the limits are refused with 503 or 429 until there is room', async (t) => {
   const cases = [
     ['of the node', { connectionsMax: 2 }, '503'],

@@ -143,7 +143,8 @@ t.test('a stream that cannot be told of something else in time ends, and the nex
   await juliet.available();
   for (const body of names(10)) romeo.send(chat('juliet@localhost', body));
   await node.settle(romeo);
-  juliet.send(`<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>`);
+  for (const id of names(10, 'p'))
+    juliet.send(`<iq xmlns='jabber:client' type='get' id='${id}'><ping xmlns='urn:xmpp:ping'/></iq>`);
   await juliet.expectStreamError('resource-constraint');
   const next = await node.online('juliet', 'balcony');
   await next.expect('<body>m9</body>');

@@ -1,0 +1,206 @@
+import t from 'tap';
+import type { MessageRecord } from '../xmpp/message-record.ts';
+import { type ChatEffect, type ChatState, chatStep, newChat } from './chat-state.ts';
+import type { ChatItem, ChatMessage, Send } from './messages.ts';
+import { CHAT_LIMITS } from './runtime.fixture.ts';
+import { newTurn, type Turn } from './turn.ts';
+
+const A = 'a@x';
+const B = 'b@x';
+const ID = `${A}/${B}`;
+const HERE = [
+  { jid: A, since: 0, here: true },
+  { jid: B, since: 0, here: true },
+];
+const limits = { ...CHAT_LIMITS, waitingMax: 3 };
+
+function chat(members = HERE, lastSeq = 0, tail: MessageRecord[] = []): ChatState {
+  return newChat(ID, members.length === 0 ? undefined : { v: 1, members }, lastSeq, tail, limits);
+}
+
+let tokens = 0;
+function send(body: string, more: Partial<Send> = {}): Send {
+  tokens += 1;
+  const sender = more.sender ?? A;
+  return {
+    t: 'send',
+    from: `${sender}/r`,
+    sender,
+    to: sender === A ? B : A,
+    type: 'chat',
+    id: undefined,
+    oid: undefined,
+    lang: undefined,
+    inner: body,
+    flags: undefined,
+    store: true,
+    token: tokens,
+    ...more,
+  };
+}
+
+function step(state: ChatState, now: number, ...messages: ChatMessage[]): Turn<ChatEffect> {
+  const turn = newTurn<ChatEffect>(now);
+  for (const message of messages) chatStep(state, message, turn, limits);
+  return turn;
+}
+
+/** What was appended, as `seq body`. */
+const appended = (turn: Turn<ChatEffect>): string[] =>
+  turn.streams.flatMap((write) =>
+    write.t === 'append' ? [`${write.seq} ${(write.record as MessageRecord).inner}`] : [],
+  );
+
+/** Effects as words: `ok`, a condition, `live body to member`. */
+const said = (effects: readonly ChatEffect[]): string[] =>
+  effects.map((effect) => {
+    if (effect.t === 'ackDelivery') return `ack ${effect.source.idx}`;
+    const { msg, to } = effect;
+    if (msg.t === 'answer') return msg.outcome.ok ? 'ok' : msg.outcome.condition;
+    if (msg.t === 'live') return `live ${msg.message.inner} to ${to}`;
+    return `${msg.t} ${to}`;
+  });
+
+const gone = (member: string, cur: number, idx = 1): ChatMessage => ({
+  t: 'deliver',
+  source: { shard: 0, idx, pos: 0 },
+  item: { t: 'memberGone', member, cur },
+});
+
+t.test('messages of all senders get one dense sequence, and go to every member', async (t) => {
+  const state = chat(HERE, 4);
+  const turn = step(state, 10, send('one'), send('two', { sender: B }), send('three'));
+  t.same(appended(turn), ['5 one', '6 two', '7 three']);
+  t.same(
+    turn.posts().map(({ to, body }) => `${to} ${(body as ChatItem).seq}`),
+    [5, 6, 7].flatMap((seq) => [`session:${A} ${seq}`, `session:${B} ${seq}`]),
+  );
+  t.same(said(turn.effects), ['ok', 'ok', 'ok'], 'the senders are answered after the commit');
+  t.same(said(turn.immediate), []);
+  t.same(said(turn.onFail), Array(3).fill('resource-constraint'));
+});
+
+t.test('time in a chat never goes back', async (t) => {
+  const state = chat();
+  const stamps = [100, 50, 120].map((now) => {
+    const [write] = step(state, now, send('x')).streams;
+    return write?.t === 'append' ? (write.record as MessageRecord).ts : undefined;
+  });
+  t.same(stamps, [100, 100, 120]);
+});
+
+t.test('the first message of a member says so, others do not', async (t) => {
+  const state = chat(
+    [
+      { jid: A, since: 0, here: true },
+      { jid: B, since: 7, here: true },
+    ],
+    7,
+  );
+  const firsts = (turn: Turn<ChatEffect>): boolean[] => turn.posts().map(({ body }) => (body as ChatItem).first);
+  t.same(firsts(step(state, 0, send('x'))), [false, true]);
+  t.same(firsts(step(state, 0, send('y'))), [false, false]);
+});
+
+t.test('a message sent twice is one message, and both are answered', async (t) => {
+  const state = chat();
+  const first = step(state, 0, send('x', { oid: 'o1' }));
+  t.same(appended(first), ['1 x']);
+  const again = step(state, 1, send('x', { oid: 'o1' }));
+  t.equal(again.isEmpty, true);
+  t.same(said(again.effects), ['ok']);
+  t.same(
+    appended(step(state, 2, send('x', { oid: 'o1', sender: B }))),
+    ['2 x'],
+    'the same origin-id of someone else is another',
+  );
+});
+
+t.test('what a chat knew it knows again after a reload', async (t) => {
+  const state = chat();
+  const turn = step(state, 5, send('x', { oid: 'o1' }), send('y', { id: 'long-enough-id' }));
+  const tail = turn.streams.flatMap((write) => (write.t === 'append' ? [write.record as MessageRecord] : []));
+  const reloaded = chat(HERE, 2, tail);
+  t.equal(step(reloaded, 6, send('x', { oid: 'o1' })).isEmpty, true);
+  t.equal(step(reloaded, 6, send('y', { id: 'long-enough-id' })).isEmpty, true);
+  t.same(appended(step(reloaded, 6, send('z', { id: 'long-enough-id' }))), ['3 z'], 'same id, other content');
+});
+
+t.test('only the two members of a direct chat can write to it', async (t) => {
+  const turn = step(chat(), 0, send('x', { sender: 'eve@x' }));
+  t.same(said(turn.effects), ['forbidden']);
+  t.equal(turn.isEmpty, true);
+});
+
+t.test('a chat begins when the other side says that it exists', async (t) => {
+  const state = chat([]);
+  const asking = step(state, 1, send('one'), send('two'));
+  t.same(said(asking.immediate), [`exists? ${B}`], 'asked once');
+  t.equal(asking.isEmpty, true);
+  const turn = step(state, 2, { t: 'exists', member: B, exists: true });
+  t.same(appended(turn), ['1 one', '2 two']);
+  t.same(
+    state.members.map(({ jid, since, here }) => `${jid} ${since} ${here}`),
+    [`${B} 0 true`, `${A} 0 true`],
+  );
+  t.same(said(turn.effects), ['ok', 'ok']);
+  t.same(appended(step(state, 3, send('three'))), ['3 three'], 'from then on nobody is asked');
+});
+
+t.test('without the other side nothing is accepted', async (t) => {
+  const table: [what: string, ChatMessage, now: number, answer: string[]][] = [
+    ['it does not exist', { t: 'exists', member: B, exists: false }, 2, ['service-unavailable']],
+    ['it does not answer in time', { t: 'sweep', now: 5001 }, 5001, ['remote-server-timeout']],
+    ['there is time left', { t: 'sweep', now: 5000 }, 5000, []],
+  ];
+  for (const [what, message, now, answer] of table) {
+    const state = chat([]);
+    step(state, 1, send('x'));
+    const turn = step(state, now, message);
+    t.same(said(turn.effects), answer, what);
+    t.equal(turn.isEmpty, true, what);
+    t.equal(state.waiting.length, answer.length === 0 ? 1 : 0, what);
+  }
+  const state = chat([]);
+  const full = step(state, 1, send('1'), send('2'), send('3'), send('4'));
+  t.same(said(full.effects), ['resource-constraint'], 'and only so many may wait');
+});
+
+t.test('an error that cannot be delivered is not answered with an error', async (t) => {
+  const state = chat([]);
+  step(state, 1, send('x', { type: 'error' }));
+  t.same(said(step(state, 2, { t: 'exists', member: B, exists: false }).effects), ['ok']);
+});
+
+t.test('a member whose account went gets nothing more, and is asked for again', async (t) => {
+  const state = chat(HERE, 3);
+  const turn = step(state, 0, gone(B, 3, 9));
+  t.same(said(turn.effects), ['ack 9']);
+  t.equal(turn.isEmpty, false);
+  t.same(said(step(state, 0, send('x')).immediate), [`exists? ${B}`]);
+  t.same(said(step(state, 0, { t: 'exists', member: B, exists: false }).effects), ['service-unavailable']);
+});
+
+t.test('the going of an account, told again after its name joined anew, changes nothing', async (t) => {
+  const state = chat(HERE, 3);
+  step(state, 0, gone(B, 3));
+  step(state, 0, send('x'));
+  step(state, 0, { t: 'exists', member: B, exists: true });
+  const again = step(state, 0, gone(B, 3));
+  t.equal(again.isEmpty, true);
+  t.same(said(again.effects), ['ack 1']);
+  t.same(state.members.map(({ jid, since }) => `${jid} ${since}`).sort(), [`${A} 0`, `${B} 3`]);
+});
+
+t.test('what passes by goes to live streams only, answered like the rest', async (t) => {
+  const state = chat();
+  const turn = step(state, 0, send('~', { store: false }));
+  t.equal(turn.isEmpty, true);
+  t.same(said(turn.effects), [`live ~ to ${A}`, `live ~ to ${B}`, 'ok']);
+  t.equal(turn.sealed, true, 'no message that comes behind may join its turn and overtake it');
+  t.equal(step(state, 0, send('x')).sealed, false);
+});
+
+t.test('a send that wants no answer gets none', async (t) => {
+  t.same(said(step(chat(), 0, send('x', { token: 0 })).effects), []);
+});

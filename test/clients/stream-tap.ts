@@ -1,0 +1,32 @@
+/**
+ * Counts acknowledgements (XEP-0198) from outside, off the frames that a client sends and gets: which of its messages
+ * has the server promised to keep?
+ */
+export class StreamTap {
+  /** bodies of acknowledged messages, in the order of sending */
+  readonly acked: string[] = [];
+  /** times the stream was made or resumed */
+  sessions = 0;
+  /** bodies (undefined: not a message with one) of stanzas sent on this stream */
+  #sent: (string | undefined)[] = [];
+  #handled = 0;
+
+  sent(frame: string): void {
+    if (/^<enable[\s/>]/.test(frame)) {
+      this.#sent = [];
+      this.#handled = 0;
+    } else if (/^<(message|presence|iq)[\s/>]/.test(frame)) this.#sent.push(/<body>([^<]*)<\/body>/.exec(frame)?.[1]);
+  }
+
+  received(frame: string): void {
+    if (/^<(enabled|resumed)[\s/>]/.test(frame)) this.sessions += 1;
+    const [, name, h] = /^<(a|resumed)\s[^>]*\bh=['"](\d+)['"]/.exec(frame) ?? [];
+    if (name === undefined) return;
+    for (; this.#handled < Number(h); this.#handled++) {
+      const body = this.#sent[this.#handled];
+      if (body !== undefined) this.acked.push(body);
+    }
+    // What was not handled is sent again now, and counted again.
+    if (name === 'resumed') this.#sent.length = Number(h);
+  }
+}
