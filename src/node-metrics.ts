@@ -1,7 +1,9 @@
 import type { Runtime } from './actors/runtime.ts';
 import { type Metrics, SECONDS_BUCKETS, SIZE_BUCKETS } from './base/metrics.ts';
 import type { LogStore } from './storage/log-store.ts';
+import type { LoginEvent } from './transport/backend.ts';
 import type { Listener } from './transport/listener.ts';
+import { VERSION } from './version.ts';
 
 interface Parts {
   readonly store: LogStore;
@@ -13,6 +15,7 @@ interface Parts {
 export function registerNodeMetrics(metrics: Metrics, parts: Parts & { readonly lagResolutionMs: number }): void {
   const { store, runtime, listener } = parts;
   metrics.addProcessMetrics(parts.lagResolutionMs);
+  metrics.gauges('rookery_info', 'Always 1; the label says what runs', 'version', () => ({ [VERSION]: 1 }));
   const net = (): ReturnType<Listener['stats']> => listener.stats();
   metrics.gauge('rookery_connections', 'Open client sockets', () => net().connections);
   metrics.counters('rookery_connections_accepted_total', 'Sockets accepted', 'result', () => ({ ok: net().accepted }));
@@ -75,6 +78,15 @@ export function registerNodeMetrics(metrics: Metrics, parts: Parts & { readonly 
   );
   metrics.gauge('rookery_disk_free_bytes', 'Free bytes of the data folder', () => store.stats().freeBytes);
   metrics.gauges('rookery_rocksdb', 'Properties of RocksDB', 'property', () => store.stats().engine);
+}
+
+/** Counts what happens at the door: logins that succeeded and failed, accounts made, streams bound and resumed. */
+export function countLogins(metrics: Metrics): (event: LoginEvent) => void {
+  const counts: Record<LoginEvent['t'], number> = { success: 0, failure: 0, registered: 0, bound: 0, resumed: 0 };
+  metrics.counters('rookery_logins_total', 'What came of logins', 'event', () => counts);
+  return ({ t }) => {
+    counts[t] += 1;
+  };
 }
 
 /** What `rookery status` shows. */

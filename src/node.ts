@@ -18,7 +18,8 @@ import { adminSocketPath } from './http/admin-socket.ts';
 import { httpRoutes } from './http/routes.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import { clusterSecret, isReady } from './node-checks.ts';
-import { registerNodeMetrics, statusFigures } from './node-metrics.ts';
+import { logStarted, storeHooks } from './node-log.ts';
+import { countLogins, registerNodeMetrics, statusFigures } from './node-metrics.ts';
 import {
   frameLimitsOf,
   listenerOptionsOf,
@@ -29,7 +30,6 @@ import {
 } from './node-options.ts';
 import type { LogStore } from './storage/log-store.ts';
 import { openRocksStore } from './storage/log-store-rocks.ts';
-import type { StoreHooks } from './storage/store-hooks.ts';
 import { inProcessBus } from './transport/bus.ts';
 import { createListener, type Listener } from './transport/listener.ts';
 import { VERSION } from './version.ts';
@@ -108,16 +108,6 @@ async function openCore(config: Config, log: Log): Promise<Core> {
   return { store, runtime, accounts, protocol, pbkdf2 };
 }
 
-/** What happens to the disk, for the operator. */
-function storeHooks(log: Log): StoreHooks {
-  return {
-    onEvent: ({ t, ...event }) => {
-      if (t === 'reopened' || t === 'disk-ok') log.warn(event, `storage: ${t}`);
-      else log.error(event, `storage: ${t}`);
-    },
-  };
-}
-
 async function closeCore({ runtime, store }: Core): Promise<void> {
   await runtime.close();
   await store.close();
@@ -129,9 +119,12 @@ async function closeCore({ runtime, store }: Core): Promise<void> {
  */
 export async function startNode(config: Config): Promise<Node> {
   const log = createLog(config.log);
+  const begunMs = systemClock.monotonic();
   const core = await openCore(config, log);
   try {
-    return await openDoors(config, log, core);
+    const node = await openDoors(config, log, core);
+    logStarted(log, config, node.port, systemClock.monotonic() - begunMs);
+    return node;
   } catch (error) {
     await closeCore(core);
     throw error;
@@ -157,6 +150,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
     askTimeoutMs: ASK_TIMEOUT_MS,
     clock: systemClock,
     log,
+    onLogin: countLogins(metrics),
   });
   const listener = createListener(backend, listenerOptionsOf(config, frameLimitsOf(config)));
   registerNodeMetrics(metrics, { store, runtime, listener, lagResolutionMs: config.metrics.lagResolutionMs });
@@ -190,6 +184,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
   const admin = await startAdminServer({ socketPath: adminSocketPath(config.node.dataDir), api, log });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    log.info({ node: config.node.id }, 'stopping');
     http.stopAccepting();
     await listener.close(config.node.drainMs);
     await admin.close();

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { shortId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { randomBytes } from '../base/random.ts';
-import type { BindOutcome, GatewayBackend, ResumeOutcome } from '../transport/backend.ts';
+import type { BindOutcome, GatewayBackend, LoginEvent, ResumeOutcome } from '../transport/backend.ts';
 import type { Connection, Peer } from '../transport/connection.ts';
 import type { Pbkdf2 } from '../xmpp/credentials.ts';
 import { SESSION_FEATURE } from '../xmpp/rfc3921-session.ts';
@@ -29,6 +29,8 @@ export interface BackendOptions {
   readonly askTimeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** told of every login event, to count it */
+  onLogin(event: LoginEvent): void;
 }
 
 const BIND_FEATURE = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>`;
@@ -86,6 +88,7 @@ export function createGatewayBackend(options: BackendOptions): GatewayBackend {
     now: clock.now,
     later: (delayMs, run) => void clock.setTimer(delayMs, run),
     onLogin(event) {
+      options.onLogin(event);
       const { peer, t, ...rest } = event;
       log[t === 'failure' ? 'info' : 'debug']({ ...rest, address: peer.address }, `login: ${t}`);
     },

@@ -1,3 +1,4 @@
+import { ACCOUNT_KEY, type AccountRow } from '../xmpp/account.ts';
 import { parseJid } from '../xmpp/jid.ts';
 import { archivesFor, PREFS_ROW } from '../xmpp/mam-prefs.ts';
 import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
@@ -27,6 +28,11 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
   const key = chatRowKey(item.chat);
   const row = session.get<UserChatRow>(key);
   if (row !== undefined && item.seq <= row.cur) {
+    turn.effects.push({ t: 'ackDelivery', source });
+    return;
+  }
+  // It was on its way to an account of this name that has been removed: this one has never been in that chat.
+  if (row === undefined && !item.first && record.ts < (session.get<AccountRow>(ACCOUNT_KEY)?.createdMs ?? 0)) {
     turn.effects.push({ t: 'ackDelivery', source });
     return;
   }

@@ -1,5 +1,6 @@
 import type { Element } from 'ltx';
 import { type Jid, parseJid, tryJid } from '../xmpp/jid.ts';
+import { NS_MAM } from '../xmpp/mam-query.ts';
 import type { IqRequest, PeerMessage, StanzaCondition } from '../xmpp/module.ts';
 import { sharesPresence } from '../xmpp/rfc6121-peer.ts';
 import { routeIq } from '../xmpp/rfc6121-routing.ts';
@@ -9,6 +10,7 @@ import { forbidsLastActivity } from '../xmpp/xep0012-last-activity.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
+import { afterOwnWrites } from './session-reads.ts';
 import { sendError } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
 import type { Stream } from './session-types.ts';
@@ -34,7 +36,18 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
     return session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
   }
   if (!request) return;
-  answer(session, iqRequest(session, stream, el, type, id, to), here, false);
+  const ask = (): void => answer(session, iqRequest(session, stream, el, type, id, to), here, false);
+  if (here !== 'account' || !readsArchive(el)) return ask();
+  const later = (): void => {
+    if (!stream.ended) ask();
+  };
+  if (!afterOwnWrites(session, later)) sendError(session, stream, el, 'resource-constraint');
+}
+
+/** A query or metadata request of XEP-0313. */
+function readsArchive(el: Element): boolean {
+  const payload = el.getChildElements()[0];
+  return payload?.getNS() === NS_MAM && payload.getName() !== 'prefs';
 }
 
 function answer(session: SessionState, request: IqRequest, target: 'account' | 'server', foreign: boolean): void {

@@ -15,6 +15,7 @@ import { directChatId } from './keys.ts';
 import type { Frame, SendOutcome } from './messages.ts';
 import { startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
+import { releaseReads } from './session-reads.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable } from './session-streams.ts';
 import type { SessionEffect, Stream } from './session-types.ts';
@@ -165,6 +166,7 @@ export function onSendAnswer(session: SessionState, token: number, outcome: Send
   const pending = session.pendingSends.get(token);
   if (pending === undefined) return;
   session.pendingSends.delete(token);
+  releaseReads(session);
   const { stream, n, to, id, type } = pending;
   if (stream.ended) return;
   const effects: SessionEffect[] = [];

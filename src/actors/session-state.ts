@@ -15,6 +15,7 @@ import {
 import { removeAccount } from './session-account.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
+import type { WaitingRead } from './session-reads.ts';
 import { onFrame, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
@@ -53,6 +54,8 @@ export class SessionState implements SessionPort {
   readonly bySid = new Map<number, Stream>();
   readonly lazyRows = new Map<string, unknown>();
   readonly pendingSends = new Map<number, PendingSend>();
+  /** questions about the archive that wait for sends before them, in order */
+  readonly reads: WaitingRead[] = [];
   /** Token bucket of sends, one for all devices: tokens left, and when that was true (ms since the epoch, 0 = never). */
   readonly sends = { tokens: 0, at: 0 };
   nextSid = 1;
@@ -83,6 +86,7 @@ export class SessionState implements SessionPort {
     this.bySid.clear();
     this.byResource.clear();
     this.pendingSends.clear();
+    this.reads.length = 0;
     return streams;
   }
 

@@ -3,6 +3,7 @@ import { EXIT } from '../base/errors.ts';
 import type { Config, ConfigOverrides } from '../config.ts';
 import { banner } from './banner.ts';
 import { type CommonFlags, configOf, numberOrText, withCommonOptions } from './common-options.ts';
+import { checkOwner } from './data-folder.ts';
 import { type Io, tell } from './io.ts';
 import { withProgress } from './progress.ts';
 
@@ -59,6 +60,7 @@ function overridesOf(flags: StartFlags): ConfigOverrides {
 async function serve(io: Io, config: Config): Promise<void> {
   const stop = signalled(io);
   try {
+    checkOwner(config.node.dataDir);
     const { startNode } = await io.loadNode();
     const node = await withProgress(io, 'starting: reading the log', startNode(config));
     for (const line of banner(config, node)) tell(io, line);

@@ -5,6 +5,7 @@ import { type AdminApi, USERS_MAX } from '../http/admin.ts';
 import { adminClient, NotRunningError } from '../http/admin-client.ts';
 import { adminSocketPath } from '../http/admin-socket.ts';
 import { type CommonFlags, configOf, withCommonOptions } from './common-options.ts';
+import { checkOwner } from './data-folder.ts';
 import { type Io, tell } from './io.ts';
 import { type PasswordFlags, passwordFor } from './password.ts';
 import { withProgress } from './progress.ts';
@@ -117,6 +118,7 @@ async function withAdmin<T>(io: Io, flags: CommonFlags, question: (api: AdminApi
 }
 
 async function offline<T>(io: Io, config: Config, question: (api: AdminApi) => Promise<T>): Promise<T> {
+  checkOwner(config.node.dataDir);
   const { openAdmin } = await io.loadNode();
   const admin = await withProgress(io, 'no node runs; opening the data folder', openAdmin(config));
   try {

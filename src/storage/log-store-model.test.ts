@@ -43,7 +43,8 @@ class Oracle {
       if (write.t === 'put') this.rows.set(`${op.shard}/${write.key}`, write.value);
       else if (write.t === 'del') this.rows.delete(`${op.shard}/${write.key}`);
       else if (write.t === 'drop') this.streams.delete(`${op.shard}/${write.stream}`);
-      else if (write.t === 'append') this.records(op.shard, write.stream).push({ seq: write.seq, record: write.record });
+      else if (write.t === 'append')
+        this.records(op.shard, write.stream).push({ seq: write.seq, record: write.record });
     }
   }
 

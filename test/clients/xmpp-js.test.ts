@@ -125,10 +125,12 @@ t.test('xmpp.js registers, befriends, chats, catches up and gets carbons', { tim
   await tablet.xmpp.iqCaller.set(xml('enable', NS.carbons));
   await juliet.xmpp.send(chat('romeo@localhost', 'j2'));
   await romeo.xmpp.send(chat('juliet@localhost/balcony', 'r2'));
-  await until('two carbons', () => tablet.messages.length === 2);
-  const [sent, received] = tablet.messages;
-  t.equal(inner(sent!.getChild('sent', NS.carbons))?.getChildText('body'), 'j2');
-  t.equal(inner(received!.getChild('received', NS.carbons))?.getChildText('body'), 'r2');
+  // Messages that no device had acknowledged may come to the tablet too: those are not carbons.
+  const carbon = (kind: 'sent' | 'received') =>
+    tablet.messages.flatMap((message) => inner(message.getChild(kind, NS.carbons))?.getChildText('body') ?? []);
+  await until('two carbons', () => carbon('sent').length + carbon('received').length === 2);
+  await until('her second message', () => bodies(romeo).length === 2);
+  t.same([carbon('sent'), carbon('received')], [['j2'], ['r2']]);
   t.same(await archive(romeo), await archive(tablet), 'both archives tell the same story');
 
   await juliet.xmpp.stop();
@@ -194,6 +196,7 @@ t.test('xmpp.js loses nothing acknowledged when the node is killed in a burst', 
   t.comment(`${ackedBefore} acknowledged before the kill, ${failed.length} given back by the library`);
   for (const stanza of failed.splice(0)) await romeo.xmpp.send(stanza);
   await until('acknowledgement of all', () => acked.length === said.length);
+  await until('delivery of all', () => new Set(bodies(juliet)).size === said.length);
 
   for (const user of ['romeo', 'juliet']) {
     const wire = await WireClient.login(node.url, { user, password: password(user) }, 'audit');
@@ -204,5 +207,4 @@ t.test('xmpp.js loses nothing acknowledged when the node is killed in a burst', 
     );
     wire.cut();
   }
-  await until('delivery of all', () => new Set(bodies(juliet)).size === said.length);
 });

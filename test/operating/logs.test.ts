@@ -113,6 +113,8 @@ t.test('at level trace, nothing that is said or secret reaches the log or the te
     t.match(time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     t.type(msg, 'string');
   }
+  t.match(records[0], { msg: 'started', node: 'node-1', version: String, domain: 'localhost', port: Number });
+  t.match(records.slice(-2), [{ msg: 'stopping' }, { msg: 'stopped', node: 'node-1' }]);
   const found = (msg: string) => records.filter((record) => record['msg'] === msg);
   t.match(found('login: registered'), [{ user: 'ann@localhost', address: '127.0.0.1' }]);
   t.match(found('login: success')[0], { user: 'ben@localhost', mechanism: 'SCRAM-SHA-1', address: '127.0.0.1' });

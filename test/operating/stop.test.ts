@@ -1,10 +1,11 @@
+import { cpSync } from 'node:fs';
 import t from 'tap';
 import type { WebSocket } from 'ws';
 import { until } from '../clients/until.ts';
 import { WireClient } from '../clients/wire-client.ts';
 import { connect } from '../harness/client.ts';
 import { Writer } from './letters.ts';
-import { type Serving, serve } from './rookery.ts';
+import { type Serving, serve, temporaryFolder } from './rookery.ts';
 
 /** A socket whose client has stopped reading: it answers no goodbye, so the stop waits for it. */
 async function holdUp(node: Serving): Promise<WebSocket> {
@@ -101,6 +102,18 @@ t.test('a client that never says goodbye delays a stop by node.drainMs and no lo
   const paused = await holdUp(node);
   t.teardown(async () => paused.terminate());
   t.equal((await node.stop()).code, 0);
+});
+
+t.test('a copy of the folder of a stopped node is a backup', async (t) => {
+  const node = await serve(t);
+  const ann = await Writer.start(node.url, 200);
+  await ann.answered(ann.write(30));
+  t.equal((await node.stop()).code, 0);
+  const copy = await temporaryFolder(t);
+  cpSync(node.dataDir, copy, { recursive: true });
+  const restored = await serve(t, {}, copy);
+  const ids = ann.letters.map(({ id }) => id);
+  for (const user of ['ann', 'ben']) t.same(await ann.archived(restored.url, user), ids, user);
 });
 
 t.test('a node that was killed with a long journal starts and serves what it has acknowledged', async (t) => {

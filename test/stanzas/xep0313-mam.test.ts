@@ -226,6 +226,21 @@ t.test('what is acknowledged is in the archive the moment after: two hundred tim
   t.equal(missing, 0);
 });
 
+t.test('what was sent is in the answer to a query that follows it, acknowledged or not', async (t) => {
+  const writer = await node.login('mercutio', 'breathless');
+  let missing = 0;
+  for (let i = 0; i < 100; i++) {
+    writer.send(
+      chat('benvolio', `b${i}a`),
+      chat('nobody', 'bounced'),
+      chat(i % 2 === 0 ? 'juliet' : 'mercutio', `b${i}b`),
+    );
+    const got = await page(writer, { rsm: '<max>2</max><before/>' });
+    if (got.bodies.join() !== `b${i}a,b${i}b`) missing += 1;
+  }
+  t.equal(missing, 0);
+});
+
 t.test('and in the archive of who received it, when it arrives', async (t) => {
   const reader = await node.online('benvolio', 'square');
   const writer = await node.login('mercutio', 'square');
