@@ -8,7 +8,7 @@ import { World } from './sim/core-world.ts';
  */
 const only = process.env['SEED'];
 const seeds =
-  only === undefined ? Array.from({ length: Number(process.env['SEEDS'] ?? 300) }, (_, i) => i + 1) : [Number(only)];
+  only === undefined ? Array.from({ length: Number(process.env['SEEDS'] ?? 200) }, (_, i) => i + 1) : [Number(only)];
 
 t.test('an acknowledged message is never lost, doubled or reordered', async (t) => {
   const acked = { messages: 0 };

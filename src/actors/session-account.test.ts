@@ -59,3 +59,20 @@ t.test('who registers the name next starts afresh', async (t) => {
   await next.send(message(a, 'hello'));
   t.same(bodies(alice.conn.take()), ['hello']);
 });
+
+t.test('an account that went before its first message came is not taken for its successor', async (t) => {
+  const node = await TestNode.start();
+  const [a = '', b = ''] = await node.account('a', 'b');
+  const alice = await node.bind(a, 'one');
+  node.held = true;
+  await alice.send(message(b, 'too late'));
+  const removed = node.ask(b, { t: 'remove' });
+  await node.release();
+  await removed;
+  await node.account('b');
+  const next = await node.bind(b, 'one');
+  await alice.send(message(b, 'in time'));
+  await node.pass(10_000);
+  t.same(bodies(next.conn.take()), ['in time']);
+  t.equal(node.runtime.stats().outbox, 0);
+});

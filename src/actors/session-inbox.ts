@@ -9,7 +9,7 @@ import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { inboxArgs, inboxCall } from './calls.ts';
-import { directPeer } from './keys.ts';
+import { chatKey, directPeer } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import type { SessionState } from './session-state.ts';
 import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
@@ -20,8 +20,10 @@ const NO_CHAT: UserChatRow = { v: 1, cur: 0, n: 0, unread: 0, read: 0 };
 
 export function onMessageItem(session: SessionState, source: Source, item: ChatItem, record: MessageRecord): void {
   const { turn } = session;
-  // The account went while the message was on its way: there is no inbox to put it in.
+  // The account went while the message was on its way: there is no inbox to put it in. The chat may not have heard, for
+  // an account only tells the chats it knows; whoever has the name next would take its messages for gaps.
   if (!session.exists) {
+    session.postItem(chatKey(item.chat), { t: 'memberGone', member: session.user, cur: item.seq });
     turn.effects.push({ t: 'ackDelivery', source });
     return;
   }

@@ -118,6 +118,7 @@ class SessionShell {
   /** Frames were lost: `h` cannot be right any more, so no stream of this user goes on, nor can it be resumed. */
   endStreams(): void {
     for (const stream of this.#session.forgetStreams()) {
+      stream.resuming?.reply({ ok: false, h: undefined });
       stream.conn?.close({ t: 'error', condition: 'internal-server-error' });
     }
   }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { ConfigOverrides } from '../../src/config.ts';
 import { connect } from '../harness/client.ts';
@@ -70,6 +71,17 @@ t.test('every promised family is there, with its type and a line of help', async
   const engine = [...(families.get('rookery_rocksdb')?.samples.keys() ?? [])].join(' ');
   for (const property of ['memtableBytes', 'tableBytes', 'pendingCompactionBytes', 'backgroundErrors', 'writeStopped'])
     t.match(engine, `property="${property}"`);
+});
+
+t.test('docs/operating.md explains each of them, and names none that is not there', async (t) => {
+  const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8');
+  const named = new Set([...page.matchAll(/\brookery_[a-z_]+/g)].map(([name]) => name));
+  t.same(
+    [...named].sort(),
+    Object.keys(PROMISED)
+      .filter((name) => name.startsWith('rookery_'))
+      .sort(),
+  );
 });
 
 t.test('figures move when something happens', async (t) => {
