@@ -103,7 +103,7 @@ function onCsi(session: SessionState, stream: Stream, state: 'active' | 'inactiv
 
 function onMessage(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
   const refuse = (condition: StanzaCondition, text?: string): false => {
-    sendError(session, stream, el, condition, text);
+    sendError(session, stream, el, condition, text, n);
     return false;
   };
   const { to: rawTo, id } = el.attrs;
@@ -173,7 +173,7 @@ export function onSendAnswer(session: SessionState, token: number, outcome: Send
   if (!outcome.ok && type !== 'error') {
     const attrs = { type: 'error', from: to, to: stream.jid, id };
     const xml = stanza('message', attrs, errorInner(outcome.condition, { text: outcome.text }));
-    effects.push({ t: 'stanza', stream, xml, seq: 0 });
+    effects.push({ t: 'stanza', stream, xml, seq: 0, refuses: n });
   }
   if (n > 0) effects.push({ t: 'handled', stream, n });
   // The chat has decided, whatever becomes of what else is in this turn.
@@ -181,15 +181,19 @@ export function onSendAnswer(session: SessionState, token: number, outcome: Send
   session.turn.onFail.push(...effects);
 }
 
-/** Answers a stanza of this stream with an error; an error stanza is never answered (RFC 6120 8.3.1). */
+/**
+ * Answers a stanza of this stream with an error; an error stanza is never answered (RFC 6120 8.3.1).
+ * @param n number of a message that is refused with it
+ */
 export function sendError(
   session: SessionState,
   stream: Stream,
   el: Element,
   condition: StanzaCondition,
   text?: string,
+  n = 0,
 ): void {
   const xml = errorReply(el, condition, { text, to: stream.jid, from: el.attrs['to'] ?? session.user });
   // A refusal holds whatever becomes of this turn's op: the stanza counts as handled either way.
-  if (xml !== undefined) session.turn.always({ t: 'stanza', stream, xml, seq: 0 });
+  if (xml !== undefined) session.turn.always({ t: 'stanza', stream, xml, seq: 0, refuses: n });
 }

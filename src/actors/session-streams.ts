@@ -86,6 +86,7 @@ export function onEnable(session: SessionState, stream: Stream, resume: boolean)
     resumable: resume,
     out: new AckQueue({ stanzasMax: limits.unackedStanzasMax, bytesMax: limits.unackedBytesMax }),
     inbound: new InboundWindow(limits.inflightMax),
+    refusals: [],
     owed: 0,
     owedNext: 0,
     askedAt: 0,
@@ -112,7 +113,7 @@ export function onResume(session: SessionState, resume: Resume): void {
   const acked = sm.out.ack(resume.h);
   if ('error' in acked) {
     endStream(session, stream, { t: 'end' });
-    return fail(sm.inbound.h);
+    return fail(honestCount(sm));
   }
   refuseResume(session, stream);
   session.bySid.delete(stream.sid);
@@ -139,6 +140,26 @@ function refuseResume(session: SessionState, stream: Stream): void {
   session.turn.always({ t: 'reply', run: () => resuming.reply({ ok: false, h: undefined }) });
 }
 
+/**
+ * How many stanzas the client may forget: all that are handled, up to the first refusal it may not know of. `<resumed/>`
+ * comes before the error that is owed, and would make the refused message look delivered if the error is then lost. So
+ * such a stream is not resumed: the client sends what follows again, and what is in its chats already is recognised.
+ */
+function honestCount(sm: StreamManagement): number {
+  const first = unknownRefusals(sm)[0];
+  return first === undefined ? sm.inbound.h : (first.n - 1) % COUNTS;
+}
+
+/** XEP-0198 4: counts start again after 2^32 - 1. */
+const COUNTS = 2 ** 32;
+
+/** Refusals whose error the client has not acked. */
+export function unknownRefusals({ refusals, out }: StreamManagement): StreamManagement['refusals'] {
+  const acked = (out.sent - out.size + COUNTS) % COUNTS;
+  while (refusals[0] !== undefined && (acked - refusals[0].sent + COUNTS) % COUNTS < COUNTS / 2) refusals.shift();
+  return refusals;
+}
+
 /** Hands the socket over when nothing is open any more. @returns true when the stream has a new socket */
 export function takeUp(stream: Stream): boolean {
   const { resuming, sm, sid, jid } = stream;
@@ -147,6 +168,12 @@ export function takeUp(stream: Stream): boolean {
   const { conn, reply } = resuming;
   if (stream.ended || stream.broken || conn.closing === true) {
     reply({ ok: false, h: undefined });
+    return false;
+  }
+  const h = honestCount(sm);
+  if (h !== sm.inbound.h) {
+    stream.broken = true;
+    reply({ ok: false, h });
     return false;
   }
   stream.conn = conn;

@@ -19,6 +19,8 @@ export type SessionEffect =
       readonly xml: string;
       readonly seq: number;
       readonly at?: number;
+      /** it tells the client that its stanza of this number was refused */
+      readonly refuses?: number;
       readonly hold?: string;
     }
   | { readonly t: 'nonza'; readonly stream: Stream; readonly xml: string }
@@ -89,6 +91,8 @@ export interface StreamManagement {
   readonly resumable: boolean;
   readonly out: AckQueue;
   readonly inbound: InboundWindow;
+  /** refused stanzas of the client: their numbers, and `out.sent` with the error; those it has acked are dropped */
+  readonly refusals: { readonly n: number; readonly sent: number }[];
   /** inbound stanza after which an `<a/>` is owed, 0 when none; and after which the next one is */
   owed: number;
   owedNext: number;

@@ -8,7 +8,7 @@ import { inboxStream, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
-import { endStream, takeUp } from './session-streams.ts';
+import { endStream, takeUp, unknownRefusals } from './session-streams.ts';
 import type { SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
@@ -166,15 +166,24 @@ class SessionShell {
     }
   }
 
-  #stanza({ stream, xml, seq, at = seq, hold }: Extract<SessionEffect, { t: 'stanza' }>): void {
+  #stanza(effect: Extract<SessionEffect, { t: 'stanza' }>): void {
+    const { stream, xml, seq, at = seq, refuses = 0, hold } = effect;
     // It was decided before the stream began to lag; the inbox brings it again, in its place.
     if (at > 0 && stream.lag !== undefined && at >= stream.lag.next) return;
+    if (refuses > 0) return this.#refusal(stream, xml, refuses);
     if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq, at);
     stream.held ??= new HeldStanzas(this.#parts.limits.heldMax);
     for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml)) {
       if (one === xml) this.#write(stream, one, seq, at);
       else this.#write(stream, one, 0, 0);
     }
+  }
+
+  /** In no particular place among what is held back: nothing of that is about the sender's own messages. */
+  #refusal(stream: Stream, xml: string, n: number): void {
+    this.#write(stream, xml, 0, 0);
+    const { sm } = stream;
+    if (sm?.on === true && !stream.broken) unknownRefusals(sm).push({ n, sent: sm.out.sent });
   }
 
   #write(stream: Stream, xml: string, seq: number, at: number): void {
@@ -217,6 +226,10 @@ class SessionShell {
     // At once, not with the step that ends it: an `<a/>` or a resumption in between would hide what was lost.
     stream.broken = true;
     stream.conn?.close(reason);
+    this.#end(stream);
+  }
+
+  #end(stream: Stream): void {
     this.#tell({ t: 'run', run: () => endStream(this.#session, stream, { t: 'end' }) });
   }
 
@@ -248,7 +261,7 @@ class SessionShell {
   }
 
   #takeUp(stream: Stream): void {
-    if (!takeUp(stream)) return;
+    if (!takeUp(stream)) return stream.broken && !stream.ended ? this.#end(stream) : undefined;
     for (const xml of stream.held?.flush() ?? []) this.#write(stream, xml, 0, 0);
     this.#catchUp(stream);
   }

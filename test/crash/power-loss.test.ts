@@ -54,7 +54,7 @@ async function losePower(folder: string, trace: string, before: ReadonlyMap<stri
 
 t.test(
   `nothing acknowledged is lost in ${ROUNDS} power failures (seed ${seed})`,
-  { skip, timeout: 120_000 },
+  { skip, timeout: 240_000 },
   async (t) => {
     const traces = await mkdtemp(join(tmpdir(), 'rookery-trace-'));
     const trace = join(traces, 'calls');

@@ -61,14 +61,17 @@ class Running {
   }
 }
 
-/** Runs one command to its end. @throws Error when it does not end in 30 s; it is killed then */
+/** What a slow machine is shown besides. */
+const PROGRESS = /^.* … \d+ s\n/gm;
+
+/** Runs one command to its end; `err` is without progress lines. @throws Error when it does not end in 30 s; it is killed then */
 export async function rookery(args: readonly string[], env: Env = {}, input = ''): Promise<Finished> {
   const running = new Running(args, env, input);
   const late = setTimeout(() => running.child.kill('SIGKILL'), DONE_MS_MAX);
   const finished = await running.ended;
   clearTimeout(late);
   if (finished.code === null) throw new Error(`rookery ${args.join(' ')} did not end: ${finished.err}`);
-  return finished;
+  return { ...finished, err: finished.err.replace(PROGRESS, '') };
 }
 
 export interface Fetched {
