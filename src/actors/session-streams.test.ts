@@ -290,3 +290,38 @@ t.test('while the disk is full streams bind, resume and end all the same', async
   t.equal(node.runtime.stats().streams, 2);
   t.same(node.crashes, []);
 });
+
+t.test('a refusal that the client may not know of is not acknowledged by a resumption', async (t) => {
+  const { node, b, alice, bob } = await two();
+  node.store.full = true;
+  await alice.send(message(b, 'refused'));
+  alice.gone();
+  await node.settle();
+  node.store.full = false;
+  const answer = await alice.resume(1);
+  t.same(answer, { ok: false, h: 2 }, 'presence and the first message, not the refused one');
+  const next = await node.bind(alice.user, 'next');
+  await next.send(message(b, 'refused'));
+  t.same(bodies(bob.conn.take()), ['refused']);
+});
+
+t.test("a refusal that the client has acknowledged is in nobody's way", async (t) => {
+  const { node, b, alice } = await two();
+  node.store.full = true;
+  t.same(bodies(await alice.send(message(b, 'refused'), message(b, 'refused too'))), [
+    '!resource-constraint',
+    '!resource-constraint',
+  ]);
+  node.store.full = false;
+  alice.gone();
+  await node.settle();
+  t.match(await alice.resume(2), { ok: false, h: 3 }, 'one of two');
+  const again = await node.bind(alice.user, 'again');
+  node.store.full = true;
+  await again.send(message(b, 'refused'));
+  node.store.full = false;
+  await again.send(ack(3));
+  again.gone();
+  await node.settle();
+  t.match(await again.resume(3), { ok: true });
+});

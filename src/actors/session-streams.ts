@@ -146,8 +146,10 @@ function refuseResume(session: SessionState, stream: Stream): void {
  * such a stream is not resumed: the client sends what follows again, and what is in its chats already is recognised.
  */
 function honestCount(sm: StreamManagement): number {
-  const first = unknownRefusals(sm)[0];
-  return first === undefined ? sm.inbound.h : (first.n - 1) % COUNTS;
+  let first = Infinity;
+  // Chats answer in any order.
+  for (const { n } of unknownRefusals(sm)) first = Math.min(first, n);
+  return first === Infinity ? sm.inbound.h : (first - 1) % COUNTS;
 }
 
 /** XEP-0198 4: counts start again after 2^32 - 1. */
