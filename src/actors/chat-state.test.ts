@@ -204,3 +204,24 @@ t.test('what passes by goes to live streams only, answered like the rest', async
 t.test('a send that wants no answer gets none', async (t) => {
   t.same(said(step(chat(), 0, send('x', { token: 0 })).effects), []);
 });
+
+t.test('a late answer about one side does not let the other in', async (t) => {
+  const state = chat([]);
+  step(state, 1, send('from a'));
+  step(state, 5001, { t: 'sweep', now: 5001 });
+  t.same(said(step(state, 5002, send('from b', { sender: B })).immediate), [`exists? ${A}`]);
+  const late = step(state, 5003, { t: 'exists', member: B, exists: true });
+  t.equal(late.isEmpty, true);
+  t.same(said(late.immediate), [`exists? ${A}`], 'it is asked again');
+  const turn = step(state, 5004, { t: 'exists', member: A, exists: true });
+  t.same(appended(turn), ['1 from b']);
+  t.equal(turn.posts().length, 2, 'for both');
+});
+
+t.test('two who write to each other first both get in with one answer', async (t) => {
+  const state = chat([]);
+  t.same(said(step(state, 1, send('from a'), send('from b', { sender: B })).immediate), [`exists? ${B}`]);
+  const turn = step(state, 2, { t: 'exists', member: B, exists: true });
+  t.same(appended(turn), ['1 from a', '2 from b']);
+  t.equal(turn.posts().length, 4);
+});

@@ -1,6 +1,6 @@
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { Dedupe, type DedupeLimits, dedupeKey } from './dedupe.ts';
-import { chatRow, directMembers, messageStream, sessionKey } from './keys.ts';
+import { chatRow, directMembers, directPeer, messageStream, sessionKey } from './keys.ts';
 import type {
   ChatItem,
   ChatMessage,
@@ -87,7 +87,7 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
     case 'send':
       return onSend(chat, message, turn, limits);
     case 'exists':
-      return onExists(chat, message.member, message.exists, turn);
+      return onExists(chat, message.member, message.exists, turn, limits);
     case 'sweep':
       return onSweep(chat, turn, limits);
     case 'deliver':
@@ -108,16 +108,20 @@ function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: Cha
   turn.immediate.push({ t: 'toSession', to: gone, msg: { t: 'exists?', chat: chat.id } });
 }
 
-function onExists(chat: ChatState, member: string, exists: boolean, turn: Turn<ChatEffect>): void {
+/** An answer may be late, and about the other one than who is asked for now: it decides only sends that wait for it. */
+function onExists(chat: ChatState, member: string, exists: boolean, turn: Turn<ChatEffect>, limits: ChatLimits): void {
   const { waiting } = chat;
-  if (!exists) for (const send of waiting) refuse(send, 'service-unavailable', turn);
-  else if (waiting.length > 0) {
-    join(chat, [member, ...waiting.map((send) => send.sender)], turn);
-    for (const send of waiting) accept(chat, send, turn);
+  const others: Send[] = [];
+  for (const send of waiting) {
+    if (directPeer(chat.id, send.sender) !== member) others.push(send);
+    else if (exists) {
+      join(chat, [member], turn);
+      accept(chat, send, turn);
+    } else refuse(send, 'service-unavailable', turn);
   }
-  // Last: a crash on the way leaves them waiting.
   chat.waiting = [];
   chat.askedAt = 0;
+  for (const send of others) onSend(chat, send, turn, limits);
 }
 
 function onSweep(chat: ChatState, turn: Turn<ChatEffect>, limits: ChatLimits): void {

@@ -139,3 +139,19 @@ t.test('a chat state for nobody is answered like a message', async (t) => {
   const { alice } = await two();
   t.same(bodies(await alice.send(composing(`nobody@${DOMAIN}`))), ['!service-unavailable']);
 });
+
+t.test('a refusal is told even if the op of its turn is refused', async (t) => {
+  const { node, alice } = await two({
+    onIq(session, request) {
+      session.put('note', 1);
+      request.reply();
+      return true;
+    },
+  });
+  node.store.full = true;
+  const iq = `<iq xmlns='jabber:client' type='set' id='q'><note xmlns='urn:x'/></iq>`;
+  const got = await alice.send(iq, message('a@elsewhere.example', 'x'), REQUEST);
+  t.same(bodies(got), ['!remote-server-not-found']);
+  t.match(got.join(), /id="q" type="error"/);
+  t.match(got.at(-1), / h='3'/, 'and both are handled');
+});
