@@ -86,6 +86,7 @@ export function createGatewayBackend(options: BackendOptions): GatewayBackend {
     randomBytes,
     newStreamId: () => shortId(),
     now: clock.now,
+    onFault: (error) => log.error({ err: error }, 'a connection met a fault and was ended'),
     later: (delayMs, run) => void clock.setTimer(delayMs, run),
     onLogin(event) {
       options.onLogin(event);

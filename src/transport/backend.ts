@@ -33,6 +33,8 @@ export interface GatewayBackend {
   /** after `delayMs` */
   later(delayMs: number, run: () => void): void;
   onLogin(event: LoginEvent): void;
+  /** a connection met something that nobody expected, and ends; to be logged and looked into */
+  onFault(error: unknown): void;
 }
 
 /** For logs and counters; `reason` is a constant word. Never holds a secret. */

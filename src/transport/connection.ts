@@ -31,6 +31,8 @@ export interface ConnectionOptions {
   readonly stanzaBytesMax: number;
   readonly frameLimits: FrameLimits;
   readonly flusher: Flusher;
+  /** something was thrown that nobody expected */
+  onFault(error: unknown): void;
   /** shared by all connections of a listener */
   readonly counts: ConnectionCounts;
   now(): number;
@@ -164,7 +166,17 @@ export class Connection {
       this.#leave(true);
       return this.close({ t: 'end' });
     }
-    this.phase?.frame(frame);
+    try {
+      this.phase?.frame(frame);
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  /** A broken invariant on this connection: it ends, the others and the process go on. */
+  fault(error: unknown): void {
+    this.#options.onFault(error);
+    this.end(ENDINGS.internal);
   }
 
   #leave(clean: boolean): void {

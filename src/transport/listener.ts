@@ -64,6 +64,7 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
     flusher,
     counts,
     now: () => backend.now(),
+    onFault: (error: unknown) => backend.onFault(error),
   };
 
   const sweeper = setInterval(sweep, options.sweepMs);

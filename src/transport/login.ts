@@ -95,9 +95,16 @@ export class Login implements Phase {
         this.#handle(frame);
       }
     };
+    const guarded = (next: () => void): void => {
+      try {
+        next();
+      } catch (error) {
+        this.#conn.fault(error);
+      }
+    };
     promise.then(
-      (value) => (this.#conn.closing ? late?.(value) : go(() => done(value))),
-      () => go(failed),
+      (value) => guarded(() => (this.#conn.closing ? late?.(value) : go(() => done(value)))),
+      () => guarded(() => go(failed)),
     );
   }
 
