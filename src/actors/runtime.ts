@@ -7,7 +7,7 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { type ChatEntity, spawnChat } from './chat.ts';
 import type { ChatLimits } from './chat-state.ts';
 import type { Entity, EntityRuntime } from './entity.ts';
-import { chatKey, messageStream, sessionKey } from './keys.ts';
+import { chatKey, inboxStream, messageStream, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, PostItem, SessionMessage, Source } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
@@ -116,9 +116,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     limits: options.session,
     stanzas,
     rowsMax: options.rowsMax,
-    lastInbox: (user) => store.last(shardOfKey(sessionKey(user)), `i/${user}`),
+    lastInbox: (user) => store.last(shardOfKey(sessionKey(user)), inboxStream(user)),
     readInbox: (user, seq) =>
-      store.read(shardOfKey(sessionKey(user)), `i/${user}`, { from: seq, to: seq, limit: 1 })[0]?.record as never,
+      store.read(shardOfKey(sessionKey(user)), inboxStream(user), { from: seq, to: seq, limit: 1 })[0]?.record as never,
     toChat,
     toSession,
     ackDelivery,

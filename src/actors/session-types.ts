@@ -1,6 +1,5 @@
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
-import type { MessageRecord } from '../xmpp/message-record.ts';
-import type { AvailablePresence, IqRequest, SessionPort, StreamPort } from '../xmpp/module.ts';
+import type { IqRequest, SessionPort, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
@@ -161,5 +160,3 @@ export interface UserChatRow {
 /** Row 'seen': inboxSeq up to which some device has got everything. */
 export const SEEN_ROW = 'seen';
 export const chatRowKey = (chatId: string): string => `c/${chatId}`;
-
-export type { AvailablePresence, MessageRecord };
