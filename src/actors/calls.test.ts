@@ -1,6 +1,6 @@
 import t from 'tap';
 import { openMemoryStore } from '../storage/log-store-memory.ts';
-import { calls, type InboxArgs, inboxArgs, inboxCall } from './calls.ts';
+import { calls, chatNames, type InboxArgs, inboxCall, inboxWrite } from './calls.ts';
 
 const base: InboxArgs = {
   user: 'a@x',
@@ -22,7 +22,8 @@ const cases: readonly (readonly [string, InboxArgs])[] = [
 for (const [name, args] of cases) {
   t.test(`the inbox call writes what a delivery means: ${name}`, async (t) => {
     const store = await openMemoryStore();
-    const write = { t: 'call', call: inboxCall, args: inboxArgs(args) } as const;
+    const write = inboxWrite(args, chatNames(args.user, args.chat));
+    t.same(inboxCall.expand(write.args), write.writes, 'a journal read again gives what was written at once');
     await store.append([{ shard: 0, epoch: 1, idx: 1, writes: [write], outbox: [] }]);
     const range = { from: 1, to: 100, limit: 10 };
     t.same(store.read(0, 'i/a@x', range), [{ seq: 7, record: args.pointer }]);

@@ -1,4 +1,4 @@
-import type { CallType, PlainWrite } from '../storage/log-store.ts';
+import type { CallType, CallWrite, PlainWrite } from '../storage/log-store.ts';
 import type { ChatPointer, InboxPointer } from '../xmpp/mam-view.ts';
 import { inboxStream, indexStream, userRows } from './keys.ts';
 import { chatRowKey, SEEN_ROW, type UserChatRow } from './session-types.ts';
@@ -19,6 +19,34 @@ export interface InboxArgs {
   readonly row: UserChatRow;
   /** some device has everything up to this one */
   readonly seen: boolean;
+}
+
+/** Names of what a user keeps of one chat. Built once and kept: a name built anew is copied and hashed for each use. */
+export interface ChatNames {
+  /** the chat's row, relative to the user's rows */
+  readonly rowKey: string;
+  /** the same in the shard */
+  readonly row: string;
+  readonly index: string;
+  readonly inbox: string;
+  readonly seen: string;
+}
+
+export function chatNames(user: string, chat: string): ChatNames {
+  const prefix = userRows(user);
+  const rowKey = flat(chatRowKey(chat));
+  return {
+    rowKey,
+    row: flat(prefix + rowKey),
+    index: flat(indexStream(user, chat)),
+    inbox: flat(inboxStream(user)),
+    seen: flat(prefix + SEEN_ROW),
+  };
+}
+
+/** The same string in one piece: V8 keeps a concatenation as a tree until somebody reads it. */
+function flat(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 export const inboxCall: CallType = {
@@ -46,21 +74,28 @@ export const inboxCall: CallType = {
       ...(s !== 0 && { s }),
     };
     const row: UserChatRow = { v: 1, cur, n: rowN, unread, read };
-    const writes: PlainWrite[] = [{ t: 'append', stream: inboxStream(user), seq, record: pointer }];
-    if (n !== 0) {
-      const entry: ChatPointer = { i: seq, q: cur, ts, ...(resource !== null && { r: resource }) };
-      writes.push({ t: 'append', stream: indexStream(user, chat), seq: n, record: entry });
-    }
-    const prefix = userRows(user);
-    writes.push({ t: 'put', key: prefix + chatRowKey(chat), value: row });
-    if (seen) writes.push({ t: 'put', key: prefix + SEEN_ROW, value: seq });
-    return writes;
+    const write = { user, chat, seq, pointer, resource: resource ?? undefined, row, seen };
+    return inboxWrites(write, chatNames(user, chat));
   },
 };
 
-export function inboxArgs({ user, chat, seq, pointer, resource, row, seen }: InboxArgs): unknown[] {
+function inboxWrites({ seq, pointer, resource, row, seen }: InboxArgs, names: ChatNames): PlainWrite[] {
+  const writes: PlainWrite[] = [{ t: 'append', stream: names.inbox, seq, record: pointer }];
+  const { q, ts, n } = pointer;
+  if (n !== undefined) {
+    const entry: ChatPointer = resource === undefined ? { i: seq, q, ts } : { i: seq, q, ts, r: resource };
+    writes.push({ t: 'append', stream: names.index, seq: n, record: entry });
+  }
+  writes.push({ t: 'put', key: names.row, value: row });
+  if (seen) writes.push({ t: 'put', key: names.seen, value: seq });
+  return writes;
+}
+
+export function inboxWrite(write: InboxArgs, names: ChatNames): CallWrite {
+  const { user, chat, seq, pointer, resource, row, seen } = write;
   const { ts, n = 0, s = 0 } = pointer;
-  return [user, chat, seq, row.cur, ts, n, s, resource ?? null, row.n, row.unread, row.read, seen];
+  const args = [user, chat, seq, row.cur, ts, n, s, resource ?? null, row.n, row.unread, row.read, seen];
+  return { t: 'call', call: inboxCall, args, writes: inboxWrites(write, names) };
 }
 
 /** All calls there have been, for opening a store. */

@@ -168,18 +168,11 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   chat.lastSeq = seq;
   chat.lastTs = ts;
   if (key !== undefined) chat.dedupe.add(send.sender, key, ts);
-  const record: MessageRecord = {
-    v: 1,
-    from: send.from,
-    to: send.to,
-    type: send.type,
-    id: send.id,
-    oid: send.oid,
-    ts,
-    lang: send.lang,
-    inner: send.inner,
-    ...(send.flags === undefined ? {} : { x: send.flags }),
-  };
+  const { from, to, type, id, oid, lang, inner, flags } = send;
+  const record: MessageRecord =
+    flags === undefined
+      ? { v: 1, from, to, type, id, oid, ts, lang, inner }
+      : { v: 1, from, to, type, id, oid, ts, lang, inner, x: flags };
   turn.streams.push({ t: 'append', stream: messageStream(chat.id), seq, record });
   for (const member of chat.members) {
     if (!member.here) continue;

@@ -1,7 +1,7 @@
 import type { LogStore } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { type ChatEffect, type ChatLimits, type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
-import { createEntity, type Entity, type EntityRuntime } from './entity.ts';
+import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { chatRow, messageStream } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import type { Turn } from './turn.ts';
@@ -22,8 +22,8 @@ export interface ChatEntity extends Entity<ChatMessage> {
 
 export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: EntityRuntime): ChatEntity {
   let chat = loadChat(id, shard, parts, runtime.now());
-  const entity = createEntity<ChatMessage, ChatEffect>(
-    'chat',
+  return new ChatActor(
+    () => chat.askedAt !== 0,
     shard,
     {
       step: (message, turn) => chatStep(chat, message, turn, parts.limits),
@@ -48,7 +48,24 @@ export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: 
     },
     runtime,
   );
-  return Object.defineProperty(entity, 'waiting', { get: () => chat.askedAt !== 0 }) as ChatEntity;
+}
+
+class ChatActor extends EntityShell<ChatMessage, ChatEffect> implements ChatEntity {
+  readonly #waiting: () => boolean;
+
+  constructor(
+    waiting: () => boolean,
+    shard: number,
+    behaviour: EntityBehaviour<ChatMessage, ChatEffect>,
+    runtime: EntityRuntime,
+  ) {
+    super('chat', shard, behaviour, runtime);
+    this.#waiting = waiting;
+  }
+
+  get waiting(): boolean {
+    return this.#waiting();
+  }
 }
 
 /** Records read for the sake of `dedupePerSenderMin` alone: a sender who writes rarely has fewer ids after a reload. */

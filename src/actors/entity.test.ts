@@ -1,7 +1,7 @@
 import t from 'tap';
 import { slowStore } from '../../test/sim/core-disk.ts';
 import { openMemoryStore } from '../storage/log-store-memory.ts';
-import { createEntity } from './entity.ts';
+import { EntityShell } from './entity.ts';
 import { createPipeline } from './pipeline.ts';
 import { startActorSystem } from './spawn.ts';
 import type { Turn } from './turn.ts';
@@ -18,7 +18,7 @@ async function counter({ mailboxMax = 100, pendingMax = 100 } = {}) {
   const log: string[] = [];
   const read = (): number => (inner.get(0, 'n') as number | undefined) ?? 0;
   let count = read();
-  const entity = createEntity<string, string>(
+  const entity = new EntityShell<string, string>(
     'counter',
     0,
     {

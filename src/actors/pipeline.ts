@@ -133,7 +133,7 @@ export function createPipeline(store: LogStore, options: PipelineOptions): Pipel
 
   function settleAll(batch: readonly Submission[], idxs: readonly number[], error: Error | undefined): void {
     stats.pending -= batch.length;
-    for (const [i, submission] of batch.entries()) submission.settle(error, idxs[i] ?? 0);
+    for (let i = 0; i < batch.length; i++) batch[i]!.settle(error, idxs[i] ?? 0);
     if (gathering.length > 0) schedule();
     else if (writing === 0) for (const done of idle.splice(0)) done();
   }

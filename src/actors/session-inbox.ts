@@ -8,11 +8,11 @@ import { wrapCarbon } from '../xmpp/xep0280-carbons.ts';
 import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { parseChecked } from '../xmpp/xml.ts';
-import { inboxArgs, inboxCall } from './calls.ts';
+import { type ChatNames, inboxWrite } from './calls.ts';
 import { chatKey, directPeer } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import type { SessionState } from './session-state.ts';
-import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
+import { SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
 
 /** Step 6 of the way of a message: inbox, archive index, unread; then the live streams. */
 
@@ -27,8 +27,8 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
     turn.effects.push({ t: 'ackDelivery', source });
     return;
   }
-  const key = chatRowKey(item.chat);
-  const row = session.get<UserChatRow>(key);
+  const names = session.namesOf(item.chat);
+  const row = session.get<UserChatRow>(names.rowKey);
   if (row !== undefined && item.seq <= row.cur) {
     turn.effects.push({ t: 'ackDelivery', source });
     return;
@@ -40,11 +40,17 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
   }
   // A gap: an earlier item was lost on the way. Not acked, so the source sends both again, in order.
   if (row === undefined ? !item.first : item.seq !== row.cur + 1) return;
-  deliver(session, item, record, row ?? NO_CHAT, key);
+  deliver(session, item, record, row ?? NO_CHAT, names);
   turn.effects.push({ t: 'ackDelivery', source });
 }
 
-function deliver(session: SessionState, item: ChatItem, record: MessageRecord, before: UserChatRow, key: string): void {
+function deliver(
+  session: SessionState,
+  item: ChatItem,
+  record: MessageRecord,
+  before: UserChatRow,
+  names: ChatNames,
+): void {
   const { user } = session;
   const { chat } = item;
   const mine = isFrom(record, user);
@@ -63,10 +69,9 @@ function deliver(session: SessionState, item: ChatItem, record: MessageRecord, b
   session.inboxSeq = seq;
   session.lastPointer = pointer;
   const resource = resourceOf(mine ? record.to : record.from);
-  const args = inboxArgs({ user, chat, seq, pointer, resource, row, seen });
-  session.turn.streams.push({ t: 'call', call: inboxCall, args });
-  session.callPut(key, row);
-  if (seen) session.callPut(SEEN_ROW, seq);
+  session.turn.streams.push(inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names));
+  session.callPut(names.rowKey, names.row, row);
+  if (seen) session.callPut(SEEN_ROW, names.seen, seq);
 }
 
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */

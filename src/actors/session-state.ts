@@ -3,6 +3,7 @@ import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
+import { type ChatNames, chatNames } from './calls.ts';
 import { accountIndexRow, inboxStream, sessionKey, userRows } from './keys.ts';
 import {
   type AccountAnswer,
@@ -20,6 +21,8 @@ import { onFrame, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
+
+const NAMES_MAX = 64;
 
 /** A send whose chat has not answered yet. */
 export interface PendingSend {
@@ -61,6 +64,8 @@ export class SessionState implements SessionPort {
   nextSid = 1;
   nextToken = 1;
   #turn: Turn<SessionEffect> | undefined;
+  /** of chats that had a message lately; at most NAMES_MAX, then all are built anew */
+  readonly #names = new Map<string, ChatNames>();
 
   constructor(user: string, parts: SessionParts, rows: Map<string, unknown>) {
     this.user = user;
@@ -253,9 +258,19 @@ export class SessionState implements SessionPort {
   }
 
   /** A row that a call of this turn writes: kept in memory here, and nothing older may be written over it. */
-  callPut(key: string, value: unknown): void {
+  callPut(key: string, inShard: string, value: unknown): void {
     this.rows.set(key, value);
-    this.turn.forget(this.#rowPrefix + key);
+    this.turn.forget(inShard);
+  }
+
+  namesOf(chat: string): ChatNames {
+    let names = this.#names.get(chat);
+    if (names === undefined) {
+      if (this.#names.size >= NAMES_MAX) this.#names.clear();
+      names = chatNames(this.user, chat);
+      this.#names.set(chat, names);
+    }
+    return names;
   }
 
   del(key: string): void {

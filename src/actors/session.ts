@@ -3,7 +3,7 @@ import type { ArchiveEntry, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
-import { createEntity, type Entity, type EntityRuntime } from './entity.ts';
+import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { inboxStream, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { onCaughtUp } from './session-inbox.ts';
@@ -59,8 +59,8 @@ export function spawnSession(
     () => runtime.now(),
     (message) => entity.tell(message),
   );
-  const entity = createEntity<SessionMessage, SessionEffect>(
-    'session',
+  const entity = new SessionActor(
+    session,
     shard,
     {
       step: (message, turn) => session.step(message, turn),
@@ -75,11 +75,33 @@ export function spawnSession(
     },
     runtime,
   );
-  return Object.defineProperties(entity, {
-    streams: { get: () => session.byResource.size },
-    unwritten: { get: () => session.lazyRows.size > 0 },
-    restless: { get: () => isRestless(session) },
-  }) as SessionEntity;
+  return entity;
+}
+
+class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements SessionEntity {
+  readonly #session: SessionState;
+
+  constructor(
+    session: SessionState,
+    shard: number,
+    behaviour: EntityBehaviour<SessionMessage, SessionEffect>,
+    runtime: EntityRuntime,
+  ) {
+    super('session', shard, behaviour, runtime);
+    this.#session = session;
+  }
+
+  get streams(): number {
+    return this.#session.byResource.size;
+  }
+
+  get unwritten(): boolean {
+    return this.#session.lazyRows.size > 0;
+  }
+
+  get restless(): boolean {
+    return isRestless(this.#session);
+  }
 }
 
 /** Numbers that an active session may give out in a millisecond; a later activation begins above them. */

@@ -1,7 +1,8 @@
-import { BlockBuilder, blockCount, blockRecordBytes } from './blocks.ts';
-import { encodeRow, packValue } from './codec.ts';
+import { BlockBuilder, blockCount, blockRecords, segmentRecordsMax } from './blocks.ts';
+import { encodeRow, packRecords } from './codec.ts';
 import type { FoldEntry } from './fold-slice.ts';
 import { blockKey, rowKey, seqMax } from './keys.ts';
+import type { Value } from './log-store.ts';
 import { deleted, type Generation, type StreamPart } from './overlay.ts';
 
 /** The last block of a stream in the base. */
@@ -69,12 +70,12 @@ function* foldStream(
   if (tail !== undefined && tail.last + 1 === part.first && tail.bytes <= limits.blockMergeBytesMax) {
     const block = base.block(shard, stream, tail.first);
     if (block !== undefined && blockCount(block) < limits.blockRecordsMax) {
-      for (let i = 0; i < blockCount(block); i += 1) builder.add(blockRecordBytes(block, i));
+      builder.addBlock(block);
       first = tail.first;
     }
   }
   let written: Tail | undefined;
-  for (const block of blocksOf(first, packed(part), limits, builder)) {
+  for (const block of blocksOf(first, recordsOf(part), limits, builder)) {
     written = { first: block.first, last: block.last, bytes: block.value.length };
     yield { t: 'put', key: blockKey(shard, stream, block.first), value: block.value };
   }
@@ -95,15 +96,13 @@ function* replaceRecords(
 ): Generator<FoldEntry> {
   const last = part.first + part.records.length - 1;
   const old = base.blocksFrom(shard, stream, part.first).filter(([first]) => first <= last);
-  const kept = (low: number, high: number): [number, Buffer][] =>
+  const kept = (low: number, high: number): [number, Value][] =>
     old
-      .flatMap(([first, block]) =>
-        Array.from({ length: blockCount(block) }, (_, i): [number, Buffer] => [first + i, blockRecordBytes(block, i)]),
-      )
+      .flatMap(([first, block]) => blockRecords(block).map((record, i): [number, Value] => [first + i, record]))
       .filter(([seq]) => seq >= low && seq <= high);
-  function* records(): Generator<[number, Buffer]> {
+  function* records(): Generator<[number, Value]> {
     yield* kept(0, part.first - 1);
-    yield* packed(part);
+    yield* recordsOf(part);
     yield* kept(last + 1, seqMax);
   }
   const written = new Set<number>();
@@ -114,31 +113,68 @@ function* replaceRecords(
   for (const [first] of old) if (!written.has(first)) yield { t: 'del', key: blockKey(shard, stream, first) };
 }
 
-/** Records of a part with their seq; the bytes are valid until the next one. */
-function* packed(part: StreamPart): Generator<[seq: number, bytes: Buffer]> {
+/** Records of a part with their seq. */
+function* recordsOf(part: StreamPart): Generator<[seq: number, record: Value]> {
   for (let i = 0; i < part.records.length; i += 1) {
     const record = part.records[i];
-    if (record !== undefined) yield [part.first + i, packValue(record)];
+    if (record !== undefined) yield [part.first + i, record];
   }
+}
+
+interface Block {
+  readonly first: number;
+  readonly last: number;
+  readonly value: Buffer;
 }
 
 /** Cuts records into blocks: full, too large, or a seq missing in between. `first` is of what the builder holds. */
 function* blocksOf(
   first: number | undefined,
-  records: Iterable<[seq: number, bytes: Buffer]>,
+  records: Iterable<[seq: number, record: Value]>,
   limits: BlockLimits,
   builder: BlockBuilder,
-): Generator<{ first: number; last: number; value: Buffer }> {
-  let start = first ?? 0;
-  const finish = () => ({ first: start, last: start + builder.count - 1, value: builder.finish() });
-  for (const [seq, bytes] of records) {
-    const full =
-      builder.count >= limits.blockRecordsMax ||
-      builder.bytes + bytes.length > limits.blockBytesMax ||
-      seq !== start + builder.count;
-    if (full && builder.count > 0) yield finish();
-    if (builder.count === 0) start = seq;
-    builder.add(bytes);
+): Generator<Block> {
+  const open = { start: first ?? 0 };
+  let segment: Value[] = [];
+  for (const [seq, record] of records) {
+    const next = open.start + builder.count + segment.length;
+    const gap = seq !== next && builder.count + segment.length > 0;
+    const full = builder.count + segment.length >= limits.blockRecordsMax;
+    if (gap || full || segment.length >= segmentRecordsMax) {
+      yield* addSegment(segment, open, limits, builder);
+      segment = [];
+      if ((gap || full) && builder.count > 0) yield finish(open, builder);
+    }
+    if (builder.count + segment.length === 0) open.start = seq;
+    segment.push(record);
   }
-  if (builder.count > 0) yield finish();
+  yield* addSegment(segment, open, limits, builder);
+  if (builder.count > 0) yield finish(open, builder);
+}
+
+/** Halves a segment until it fits into a block; a single record is a block whatever its size. */
+function* addSegment(
+  segment: readonly Value[],
+  open: { start: number },
+  limits: BlockLimits,
+  builder: BlockBuilder,
+): Generator<Block> {
+  if (segment.length === 0) return;
+  const packed = packRecords(segment);
+  if (segment.length > 1 && BlockBuilder.bytesOf(packed) > limits.blockBytesMax) {
+    const half = segment.length >> 1;
+    yield* addSegment(segment.slice(0, half), open, limits, builder);
+    yield* addSegment(segment.slice(half), open, limits, builder);
+    return;
+  }
+  const before =
+    builder.count > 0 && builder.bytesWith(packed) > limits.blockBytesMax ? finish(open, builder) : undefined;
+  if (before !== undefined) open.start = before.last + 1;
+  // Before anything is yielded: `packed` is only valid until somebody else packs.
+  builder.add(packed, segment.length);
+  if (before !== undefined) yield before;
+}
+
+function finish(open: { start: number }, builder: BlockBuilder): Block {
+  return { first: open.start, last: open.start + builder.count - 1, value: builder.finish() };
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import t from 'tap';
+import { formatVersion } from './codec.ts';
 import { StorageRefusedError } from './errors.ts';
 import { metaKey } from './keys.ts';
 import { openRocksStore } from './log-store-rocks.ts';
@@ -49,11 +50,24 @@ t.test('each refusal is one line that names the folder and what to do', async (t
   t.equal(await refusal(at('shards'), 64), 'not refused', 'a refusal changes nothing');
 
   await writeRow(at('newer'), metaKey('store'), JSON.stringify({ formatVersion: 99, shards: 1024 }));
-  t.match(await refusal(at('newer')), /newer has format 99, this Rookery reads up to 1: start a newer Rookery/);
+  t.match(await refusal(at('newer')), /newer has format 99, this Rookery reads up to 2: start a newer Rookery/);
 
   await writeRow(at('foreign'), Buffer.from('somebody'), 'else');
   t.match(await refusal(at('foreign')), /foreign holds another program's data/);
 });
+
+t.test(
+  'a folder of an older format is taken over under the current one, so that an older Rookery refuses it',
+  async (t) => {
+    const folder = join(t.testdir(), 'older');
+    const older = { formatVersion: 1, shards: 1024, created: '2026-01-01T00:00:00.000Z', storeId: 'the-same' };
+    await writeRow(folder, metaKey('store'), JSON.stringify(older));
+    t.equal(await refusal(folder), 'not refused');
+    const rocks = await openRocks(folder, storeDefaults);
+    t.same(JSON.parse(String(rocks.get(metaKey('store')))), { ...older, formatVersion });
+    await rocks.close();
+  },
+);
 
 t.test('a folder that cannot be written is refused', (t) =>
   withTmpfs(t, 'ro,size=1m', async (folder) => {

@@ -31,7 +31,8 @@ export async function openFolder(options: StoreOptions): Promise<{ rocks: Rocks;
   await checkFolder(folder);
   const rocks = await openDatabase(folder, options);
   try {
-    return { rocks, meta: readMeta(rocks, folder, options.shards) ?? createMeta(rocks, folder, options.shards) };
+    const meta = readMeta(rocks, folder, options.shards);
+    return { rocks, meta: meta?.formatVersion === formatVersion ? meta : writeMeta(rocks, folder, options, meta) };
   } catch (error) {
     await rocks.close();
     throw error;
@@ -110,8 +111,9 @@ function readMeta(rocks: Rocks, folder: string, shards: number): FolderMeta | un
   return meta;
 }
 
-function createMeta(rocks: Rocks, folder: string, shards: number): FolderMeta {
-  const meta: FolderMeta = { formatVersion, shards, created: new Date().toISOString(), storeId: v7() };
+/** A new folder's, or an older one's before anything of this version is written: an older Rookery must refuse it. */
+function writeMeta(rocks: Rocks, folder: string, { shards }: StoreOptions, older: FolderMeta | undefined): FolderMeta {
+  const meta: FolderMeta = { shards, created: new Date().toISOString(), storeId: v7(), ...older, formatVersion };
   const batch = rocks.batch();
   batch.put(metaName, Buffer.from(JSON.stringify(meta)));
   try {

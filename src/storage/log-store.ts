@@ -26,6 +26,8 @@ export interface CallWrite {
   readonly t: 'call';
   readonly call: CallType;
   readonly args: readonly Value[];
+  /** what `call.expand(args)` gives, when whoever writes it has it at hand */
+  readonly writes?: readonly PlainWrite[];
 }
 
 export interface CallType {

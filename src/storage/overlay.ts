@@ -49,7 +49,8 @@ export class Overlay {
       this.active.shards.set(op.shard, shard);
     }
     for (const write of op.writes) {
-      if (write.t === 'call') for (const plain of write.call.expand(write.args)) applyWrite(shard, plain);
+      if (write.t === 'call')
+        for (const plain of write.writes ?? write.call.expand(write.args)) applyWrite(shard, plain);
       else applyWrite(shard, write);
     }
   }

@@ -1,4 +1,4 @@
-import { blockCount, blockRecord } from './blocks.ts';
+import { BlockReader, blockCount } from './blocks.ts';
 import { decodeRow } from './codec.ts';
 import { StorageFailedError } from './errors.ts';
 import type { FoldBase, Tail } from './fold.ts';
@@ -44,15 +44,16 @@ export class RocksBase implements Base, FoldBase {
     const { to } = range;
     const found: StreamRecord[] = [];
     for (const [first, block] of this.blocks(shard, stream, range)) {
+      const reader = new BlockReader(block);
       const low = Math.max(first, range.from);
-      const high = Math.min(first + blockCount(block) - 1, to);
+      const high = Math.min(first + reader.count - 1, to);
       if (range.reverse) {
         for (let seq = high; seq >= low && found.length < range.limit; seq -= 1) {
-          found.push({ seq, record: blockRecord(block, seq - first) });
+          found.push({ seq, record: reader.record(seq - first) });
         }
       } else {
         for (let seq = low; seq <= high && found.length < range.limit; seq += 1) {
-          found.push({ seq, record: blockRecord(block, seq - first) });
+          found.push({ seq, record: reader.record(seq - first) });
         }
       }
       if (found.length >= range.limit) break;

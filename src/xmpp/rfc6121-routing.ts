@@ -54,14 +54,17 @@ function nonNegative(streams: readonly RouteStream[]): RouteStream[] {
 
 /** Chat and normal messages to the account: the best resources now, and the inbox in any case. */
 function toAccount(type: 'chat' | 'normal', streams: readonly RouteStream[]): MessageRoute {
-  const candidates = nonNegative(streams);
-  if (candidates.length === 0) return { to: [], store: true, reason: 'nobody-available' };
-  if (type === 'normal') {
-    return { to: candidates.map((stream) => stream.resource), store: true, reason: 'all-non-negative' };
+  // One pass: this is on the way of every message.
+  let best = -1;
+  let to: string[] | undefined;
+  for (const { resource, priority = -1 } of streams) {
+    if (priority < 0) continue;
+    if (to === undefined || (type === 'chat' && priority > best)) to = [resource];
+    else if (type === 'normal' || priority === best) to.push(resource);
+    best = Math.max(best, priority);
   }
-  const best = Math.max(...candidates.map((stream) => stream.priority ?? 0));
-  const to = candidates.filter((stream) => stream.priority === best).map((stream) => stream.resource);
-  return { to, store: true, reason: 'most-available' };
+  if (to === undefined) return { to: [], store: true, reason: 'nobody-available' };
+  return { to, store: true, reason: type === 'normal' ? 'all-non-negative' : 'most-available' };
 }
 
 function toBare(type: MessageType, streams: readonly RouteStream[]): MessageRoute {

@@ -72,16 +72,13 @@ export function nextPointer(
   previous: InboxPointer | undefined,
   message: { readonly chat: string; readonly chatSeq: number; readonly ts: number; readonly n: number | undefined },
 ): InboxPointer {
-  const hidden = message.n === undefined;
-  const s = (previous?.s ?? 0) + (hidden ? 1 : 0);
-  return {
-    c: message.chat,
-    q: message.chatSeq,
-    // An inbox is fed by many chats, whose clocks differ: halving by time needs an order.
-    ts: Math.max(previous?.ts ?? 0, message.ts),
-    ...(message.n === undefined ? { h: 1 as const } : { n: message.n }),
-    ...(s === 0 ? {} : { s }),
-  };
+  const { chat, chatSeq, n } = message;
+  const s = (previous?.s ?? 0) + (n === undefined ? 1 : 0);
+  // An inbox is fed by many chats, whose clocks differ: halving by time needs an order.
+  const ts = Math.max(previous?.ts ?? 0, message.ts);
+  // One object a delivery, in one shape for the usual case.
+  if (n !== undefined && s === 0) return { c: chat, q: chatSeq, ts, n };
+  return { c: chat, q: chatSeq, ts, ...(n === undefined ? { h: 1 as const } : { n }), ...(s !== 0 && { s }) };
 }
 
 /** The pointer of a delivered message in its chat's index stream, seen from `user` (bare JID). */

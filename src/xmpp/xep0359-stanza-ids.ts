@@ -6,8 +6,12 @@ const NS_SID = 'urn:xmpp:sid:0';
 
 /** The sender's `<origin-id/>`, undefined when there is none or it is empty. The first counts. */
 export function originId(message: Element): string | undefined {
-  const id = message.getChild('origin-id', NS_SID)?.attrs['id'];
-  return id === undefined || id === '' ? undefined : id;
+  for (const child of message.children) {
+    if (typeof child === 'string' || !child.is('origin-id', NS_SID)) continue;
+    const { id } = child.attrs;
+    return id === undefined || id === '' ? undefined : id;
+  }
+  return undefined;
 }
 
 /** Where a top-level element of an inner XML begins and ends. */
@@ -65,16 +69,22 @@ function isOurs(by: string | undefined, domain: string): boolean {
  * @param message the parsed stanza that `inner` belongs to
  */
 export function stripStanzaIds(message: Element, inner: string, domain: string): string {
-  const elements = message.getChildElements();
-  const drop = new Set<number>();
-  elements.forEach((child, at) => {
-    if (child.is('stanza-id', NS_SID) && isOurs(child.attrs['by'], domain)) drop.add(at);
-  });
-  if (drop.size === 0) return inner;
+  let drop: Set<number> | undefined;
+  let at = 0;
+  for (const child of message.children) {
+    if (typeof child === 'string') continue;
+    if (child.is('stanza-id', NS_SID) && isOurs(child.attrs['by'], domain)) {
+      drop ??= new Set();
+      drop.add(at);
+    }
+    at += 1;
+  }
+  if (drop === undefined) return inner;
+  const dropped = drop;
   let kept = '';
   let from = 0;
   topLevel(inner).forEach((segment, at) => {
-    if (!drop.has(at)) return;
+    if (!dropped.has(at)) return;
     kept += inner.slice(from, segment.start);
     from = segment.end;
   });

@@ -79,6 +79,7 @@ class Scanner extends Cursor {
     if (this.pos >= this.text.length) throw malformed('no element');
     if (this.text[this.pos] !== '<') throw malformed('text outside the root element');
     if (this.text[this.pos + 1] === '/') throw malformed('end tag without a start tag');
+    if (this.text.charCodeAt(this.pos + 1) !== QUESTION) return;
     const encoding = /^<\?xml\s[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']/.exec(
       this.text.slice(this.pos, this.pos + 200),
     )?.[1];

@@ -1,0 +1,77 @@
+import type { Value } from './log-store.ts';
+
+/**
+ * Plain objects of the same keys, one after the other in a flat array: the keys once in a table, then for each object
+ * the number of its shape and its values. Everything else is -1 and the value as it is. Packing such an array takes
+ * about half the time and bytes of packing the objects, and it is still plain MessagePack.
+ */
+export type Shapes = (readonly string[])[];
+
+const asItIs = -1;
+
+/** Shapes in one table; an object of a further one goes as it is, since each look-up goes through the table. */
+const shapesMax = 16;
+
+/** Appends a value to `flat`; a shape that is new is added to the table. */
+export function pushShaped(flat: unknown[], shapes: Shapes, value: Value): void {
+  const shape = isPlain(value) ? shapeOf(shapes, value) : asItIs;
+  flat.push(shape);
+  if (shape === asItIs) {
+    flat.push(value);
+    return;
+  }
+  for (const key in value as Record<string, unknown>) flat.push((value as Record<string, unknown>)[key]);
+}
+
+/** Reads flat arrays from their front. */
+export class FlatReader {
+  readonly flat: readonly unknown[];
+  readonly shapes: Shapes;
+  at: number;
+
+  constructor(flat: readonly unknown[], shapes: Shapes, at: number) {
+    this.flat = flat;
+    this.shapes = shapes;
+    this.at = at;
+  }
+
+  get done(): boolean {
+    return this.at >= this.flat.length;
+  }
+
+  next(): unknown {
+    const value = this.flat[this.at];
+    this.at += 1;
+    return value;
+  }
+
+  /** A value that `pushShaped` wrote. */
+  shaped(): Value {
+    const keys = this.shapes[this.next() as number];
+    if (keys === undefined) return this.next();
+    const value: Record<string, unknown> = {};
+    for (const key of keys) value[key] = this.next();
+    return value;
+  }
+}
+
+function isPlain(value: Value): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function shapeOf(shapes: Shapes, value: Record<string, unknown>): number {
+  for (let i = 0; i < shapes.length; i += 1) if (hasShape(value, shapes[i]!)) return i;
+  const keys = Object.keys(value);
+  // Assigned to an object, that name is no key.
+  if (shapes.length >= shapesMax || keys.includes('__proto__')) return asItIs;
+  return shapes.push(keys) - 1;
+}
+
+function hasShape(value: Record<string, unknown>, keys: readonly string[]): boolean {
+  let at = 0;
+  for (const key in value) {
+    if (key !== keys[at]) return false;
+    at += 1;
+  }
+  return at === keys.length;
+}
