@@ -146,7 +146,8 @@ const defaults: Config = {
   },
 
   storage: {
-    /** milliseconds between two synced writes of a busy node; a quiet one writes at once. More is cheaper and later */
+    /** milliseconds between two synced writes of a node with more than a message or two to write; a quiet one writes at
+     * once. More is cheaper and later: 4 saves a quarter of the CPU at a quarter of the load, and adds 4 ms */
     busyTickMs: 2,
     /** bytes of committed writes in memory that start a fold into RocksDB; more coalesces better, restarts read more */
     foldBytes: 33_554_432,

@@ -26,7 +26,7 @@ export function runtimeOptionsOf(
     nodeId: config.node.id,
     mailboxMax: config.limits.mailboxMax,
     turnsMax: 100_000,
-    busyOps: 16,
+    busyOps: 3,
     busyTickMs: storage.busyTickMs,
     idleMs: actors.passivateAfterMs,
     entitiesMax: actors.loadedMax,

@@ -163,11 +163,10 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   const ts = Math.max(turn.now, chat.lastTs);
   const key = dedupeKey(send.oid, send.id, send.inner);
   // A known one joins the first one's answer: the turn's order holds it back until the first is committed.
-  if (key !== undefined && chat.dedupe.has(send.sender, key)) return answer(send, { ok: true }, turn);
+  if (key !== undefined && !chat.dedupe.add(send.sender, key, ts)) return answer(send, { ok: true }, turn);
   const seq = chat.lastSeq + 1;
   chat.lastSeq = seq;
   chat.lastTs = ts;
-  if (key !== undefined) chat.dedupe.add(send.sender, key, ts);
   const { from, to, type, id, oid, lang, inner, flags } = send;
   const record: MessageRecord =
     flags === undefined

@@ -38,6 +38,16 @@ t.test('one sender neither keeps nor drops the ids of another', async (t) => {
   t.equal(dedupe.size, 1 + LIMITS.dedupePerSenderMin, 'an old head does not hold the others back');
 });
 
+t.test('an id is taken once, and keeps the time of its message', async (t) => {
+  const dedupe = new Dedupe(LIMITS);
+  t.same(
+    [0, 900].map((ts) => dedupe.add('a', 'k1', ts)),
+    [true, false],
+  );
+  for (const [i, ts] of [1000, 1001, 1002].entries()) dedupe.add('a', `k${i + 2}`, ts);
+  t.equal(known(dedupe, 'a', 4), 'k2 k3 k4', 'a resend does not make it younger');
+});
+
 t.test('the bound of the whole holds with more senders than it has room for', async (t) => {
   const dedupe = new Dedupe(LIMITS);
   for (let i = 0; i < 50; i++) dedupe.add(`s${i}`, 'k1', i);

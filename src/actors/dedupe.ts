@@ -32,22 +32,29 @@ export class Dedupe {
     return this.#senders.get(sender)?.has(key) === true;
   }
 
-  /** @param ts of the message in the chat, ms since the epoch; never decreases */
-  add(sender: string, key: string, ts: number): void {
+  /**
+   * Remembers the id of a message, unless it is known.
+   * @param ts of the message in the chat, ms since the epoch; never decreases
+   * @returns false when the sender has sent it already
+   */
+  add(sender: string, key: string, ts: number): boolean {
     let mine = this.#senders.get(sender);
     if (mine === undefined) {
       mine = new Map();
       this.#senders.set(sender, mine);
-    }
-    if (!mine.has(key)) this.#size += 1;
+    } else if (mine.has(key)) return false;
     mine.set(key, ts);
+    this.#size += 1;
     const { dedupeMs, dedupePerSenderMin, dedupeMax } = this.#limits;
-    for (const [old, at] of mine) {
-      if (mine.size <= dedupePerSenderMin || ts - at < dedupeMs) break;
-      mine.delete(old);
-      this.#size -= 1;
+    if (mine.size > dedupePerSenderMin) {
+      for (const [old, at] of mine) {
+        if (mine.size <= dedupePerSenderMin || ts - at < dedupeMs) break;
+        mine.delete(old);
+        this.#size -= 1;
+      }
     }
     while (this.#size > dedupeMax) this.#dropOldest(mine.size > 1 ? mine : this.#largest());
+    return true;
   }
 
   #dropOldest(ids: Map<string, number>): void {
