@@ -8,7 +8,7 @@ export const rookery: Peer = {
   prepare(folder, port) {
     return {
       command: process.execPath,
-      args: ['--max-semi-space-size=32', '--no-parallel-scavenge', this.needs, 'start'],
+      args: ['--max-semi-space-size=64', '--no-parallel-scavenge', '--no-concurrent-marking', this.needs, 'start'],
       env: {
         ROOKERY_DATA_DIR: join(folder, 'data'),
         ROOKERY_PORT: String(port),
