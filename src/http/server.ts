@@ -69,7 +69,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: Math.min(listen.headersTimeoutMs, 5000),
   };
-  const tls = secure ? { ...readTlsFiles(files), minVersion: 'TLSv1.2' as const } : {};
+  const pair = secure ? readTlsFiles(files) : undefined;
+  const tls = pair === undefined ? {} : { ...pair, minVersion: 'TLSv1.2' as const };
   const server: Server = secure
     ? createTlsServer({ ...timeouts, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
     : createServer(timeouts);
@@ -77,8 +78,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   attach(server, options, state);
   await listenOn(server, listen);
   const pollMs = options.tlsPollMs ?? TLS_POLL_MS;
-  const unwatch = secure
-    ? reloadTlsFiles(server as Parameters<typeof reloadTlsFiles>[0], files, pollMs, log)
+  const unwatch = pair
+    ? reloadTlsFiles(server as Parameters<typeof reloadTlsFiles>[0], files, pair, pollMs, log)
     : () => {};
   const stopAccepting = () => {
     if (state.draining) return;

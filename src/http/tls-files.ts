@@ -1,4 +1,5 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { EXIT, ExitError, messageOf } from '../base/errors.ts';
@@ -30,14 +31,25 @@ export function readTlsFiles({ certFile, keyFile }: TlsFiles): TlsPair {
 }
 
 /**
- * Gives the server the new certificate whenever one of the files changes; open connections keep theirs. Looks at the
- * files every `intervalMs`, which also sees renamed files and links as certificate tools leave them. While the two do
- * not fit (one is written before the other) the old pair stays, with a warning, until the next change.
+ * Gives the server the new certificate whenever one of the files changes; open connections keep theirs. Reads the files
+ * every `intervalMs` and compares: that sees renamed files and links as certificate tools leave them, and a change that
+ * came right after the start. While the two do not fit (one is written before the other) the old pair stays, with a
+ * warning, until the next change.
+ * @param inUse what the server was started with
  * @returns stops watching
  */
-export function reloadTlsFiles(server: Server, files: TlsFiles, intervalMs: number, log: Log): () => void {
-  const paths = [files.certFile, files.keyFile];
-  const reload = () => {
+export function reloadTlsFiles(
+  server: Server,
+  files: TlsFiles,
+  inUse: TlsPair,
+  intervalMs: number,
+  log: Log,
+): () => void {
+  let tried = contentOf(inUse);
+  const look = () => {
+    const now = contentOnDisk(files);
+    if (now === tried) return;
+    tried = now;
     try {
       server.setSecureContext({ ...readTlsFiles(files), minVersion: 'TLSv1.2' });
       log.info({ certFile: files.certFile }, 'certificate reloaded');
@@ -45,8 +57,18 @@ export function reloadTlsFiles(server: Server, files: TlsFiles, intervalMs: numb
       log.warn({ err: error }, 'certificate not reloaded, the old one stays');
     }
   };
-  for (const path of paths) watchFile(path, { interval: intervalMs, persistent: false }, reload);
-  return () => {
-    for (const path of paths) unwatchFile(path, reload);
-  };
+  const timer = setInterval(look, intervalMs).unref();
+  return () => clearInterval(timer);
+}
+
+function contentOf({ cert, key }: TlsPair): string {
+  return createHash('sha256').update(cert).update('\0').update(key).digest('base64');
+}
+
+function contentOnDisk({ certFile, keyFile }: TlsFiles): string {
+  try {
+    return contentOf({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+  } catch (error) {
+    return messageOf(error);
+  }
 }
