@@ -5,25 +5,30 @@ import type { Bus, Envelope } from '../../src/transport/bus.ts';
 export type MakeBuses = (t: Test, nodeIds: readonly string[]) => Promise<Bus[]>;
 
 export interface BusTraits {
-  /** most nodes that `MakeBuses` can connect */
+  /** most nodes that `MakeBuses` can connect; they know each other when it resolves */
   readonly nodesMax: number;
 }
 
 interface Heard {
   readonly got: Envelope[];
+  /** sender of each */
+  readonly from: string[];
   /** resolves when that many have come */
   count(many: number): Promise<void>;
 }
 
 function listen(bus: Bus): Heard {
   const got: Envelope[] = [];
+  const senders: string[] = [];
   let waiting: { many: number; resolve: () => void } | undefined;
-  bus.receive((envelope) => {
+  bus.receive((envelope, from) => {
     got.push(envelope);
+    senders.push(from);
     if (waiting !== undefined && got.length >= waiting.many) waiting.resolve();
   });
   return {
     got,
+    from: senders,
     count: (many) =>
       got.length >= many
         ? Promise.resolve()
@@ -51,6 +56,7 @@ export function busContract(t: Test, makeBuses: MakeBuses, traits: BusTraits): v
     for (const envelope of sent) bus.send('n1', envelope);
     await heard.count(sent.length);
     t.same(heard.got, sent);
+    t.same(new Set(heard.from), new Set(['n1']));
     await bus.close();
   });
 
@@ -90,6 +96,8 @@ function betweenNodes(t: Test, makeBuses: MakeBuses): void {
     await Promise.all([heard[0]?.count(1), heard[1]?.count(400), heard[2]?.count(100)]);
     const numbers = (at: number): unknown[] => (heard[at]?.got ?? []).map(({ message }) => message);
     t.same(numbers(0), ['back']);
+    t.same(heard[0]?.from, ['n2']);
+    t.same(new Set(heard[1]?.from), new Set(['n1']));
     const all = Array.from({ length: 500 }, (_, i) => i);
     t.same(
       numbers(1),
@@ -101,4 +109,47 @@ function betweenNodes(t: Test, makeBuses: MakeBuses): void {
     );
     for (const bus of buses) await bus.close();
   });
+
+  t.test('values come to another node as they were, small and large, by both ways', async (t) => {
+    const [one, two] = await makeBuses(t, ['n1', 'n2']);
+    if (one === undefined || two === undefined) return t.fail('no buses');
+    for (const bulk of [false, true]) {
+      const heard = listen(two);
+      const sent = BETWEEN.map((message, i) => ({ key: `chat:${i}`, message }));
+      for (const envelope of sent) one.send('n2', envelope, { bulk });
+      await heard.count(sent.length);
+      t.same(heard.got, sent, bulk ? 'bulk' : 'traffic');
+    }
+    await one.close();
+    await two.close();
+  });
+
+  t.test('a receiver that throws hears the next envelope all the same', async (t) => {
+    const [one, two] = await makeBuses(t, ['n1', 'n2']);
+    if (one === undefined || two === undefined) return t.fail('no buses');
+    const got: unknown[] = [];
+    const last = new Promise<void>((resolve) => {
+      two.receive(({ message }) => {
+        got.push(message);
+        if (message === 3) resolve();
+        if (message === 1) throw new Error('a receiver that fails');
+      });
+    });
+    one.send('n2', { key: '', message: 1 });
+    one.send('n2', { key: '', message: 2 });
+    await new Promise((resolve) => setImmediate(resolve));
+    one.send('n2', { key: '', message: 3 });
+    await last;
+    t.same(got, [1, 2, 3]);
+    await one.close();
+    await two.close();
+  });
 }
+
+const BETWEEN: readonly unknown[] = [
+  ...VALUES,
+  { idx: 7, epoch: 2, bytes: Buffer.from([0, 255, 128, 7]) },
+  { bytes: Buffer.alloc(3_000_000, 'snapshot ') },
+  'ä'.repeat(262_144),
+  { after: 'the large ones' },
+];

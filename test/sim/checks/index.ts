@@ -1,0 +1,68 @@
+import type { Rules } from '../../../src/cluster/rules.ts';
+import type { Check } from '../cluster-world.ts';
+import { oneWinner } from './i01-one-winner.ts';
+import { promises } from './i02-promises.ts';
+import { commitIsEverywhere } from './i03-commit-is-everywhere.ts';
+import { joinerHoldsAll } from './i05-joiner-holds-all.ts';
+import { inSyncHoldsAll } from './i06-in-sync-holds-all.ts';
+import { inSyncTakesOver } from './i07-in-sync-takes-over.ts';
+import { committedStays } from './i08-committed-stays.ts';
+import { oneEntryAPlace } from './i09-one-entry-a-place.ts';
+import { twoInSync } from './i10-two-in-sync.ts';
+import { ackedInLaterLeaders } from './i11-acked-in-later-leaders.ts';
+import { neverBackwards } from './i12-never-backwards.ts';
+import { effectsAfterCommit } from './i14-effects-after-commit.ts';
+import { chained } from './i15-chained.ts';
+import { equalStates } from './i16-equal-states.ts';
+import { noAlarms } from './no-alarms.ts';
+import { readsAreFresh } from './x1-reads-are-fresh.ts';
+import { inSyncCopyStays } from './x4-in-sync-copy-stays.ts';
+import { contestOnDisk } from './x8-contest-on-disk.ts';
+
+export const CHECKS: readonly Check[] = [
+  oneWinner,
+  promises,
+  commitIsEverywhere,
+  joinerHoldsAll,
+  inSyncHoldsAll,
+  inSyncTakesOver,
+  committedStays,
+  oneEntryAPlace,
+  twoInSync,
+  ackedInLaterLeaders,
+  neverBackwards,
+  effectsAfterCommit,
+  chained,
+  equalStates,
+  readsAreFresh,
+  inSyncCopyStays,
+  contestOnDisk,
+  noAlarms,
+];
+
+/** Which checker must notice that a rule is gone. */
+export const CATCHERS: Readonly<Record<keyof Rules, Check>> = {
+  oneWinner,
+  promiseBeforeAck: promises,
+  countUntilRemoved: commitIsEverywhere,
+  countFromAdd: commitIsEverywhere,
+  joinerHoldsAll,
+  wipedIsNew: inSyncHoldsAll,
+  inSyncTakesOver,
+  truncateByEpoch: committedStays,
+  newEpochAfterRestart: oneEntryAPlace,
+  twoInSync,
+  commitNeedsAll: ackedInLaterLeaders,
+  neverBackwards,
+  effectsAfterCommit,
+  chained,
+  applyAtCommit: equalStates,
+  leaseReads: readsAreFresh,
+  settleByNonce: commitIsEverywhere,
+  sessionEcho: joinerHoldsAll,
+  revisionGuardsWipe: inSyncCopyStays,
+  offerOnce: inSyncCopyStays,
+  promiseBeforeLeading: oneEntryAPlace,
+  confirmAfterLapse: readsAreFresh,
+  contestOnDisk: contestOnDisk,
+};
