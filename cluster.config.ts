@@ -24,6 +24,47 @@ const defaults: Config = {
     drainMs: 10_000,
   },
 
+  cluster: {
+    /** name of the cluster this node belongs to; empty: a node by itself, which needs no NATS */
+    name: '',
+    /** NATS servers (JetStream, 2.10.27 or newer), nats://host:port or tls://host:port; no user or password in them */
+    natsUrls: ['nats://127.0.0.1:4222'],
+    natsUser: '',
+    natsPassword: '',
+    natsToken: '',
+    /** path of a credentials file (JWT and seed) */
+    natsCredsFile: '',
+    /** path of a file with the seed of an nkey */
+    natsNkeyFile: '',
+    /** PEM files; the authority alone asks for TLS, certificate and key name this node to the servers */
+    natsCaFile: '',
+    natsCertFile: '',
+    natsKeyFile: '',
+    /** copies of the cluster's configuration in NATS; 1 only where losing it loses nothing, for development */
+    natsReplicas: 3,
+    /** copies of every shard, R; a write waits for all that are in sync, two at least */
+    copies: 3,
+    /** nodes that must be up before the shards of a new cluster are placed */
+    bootstrapNodes: 3,
+    /** nodes of one zone fail together (a rack, a data centre): one copy a zone while there are enough */
+    zone: 'zone-1',
+    /** milliseconds between two heartbeats */
+    heartbeatMs: 250,
+    /** milliseconds of silence after which a node is suspected: how long a dead leader's shards stand still */
+    graceMs: 1500,
+    /** milliseconds for which an answered heartbeat allows reads; with clocks 10 % apart below graceMs */
+    leaseMs: 1000,
+    /** milliseconds of silence after which a node's copies are made anew elsewhere */
+    replaceAfterMs: 60_000,
+    /** bytes per second of the copies that a node gives to others */
+    copyBytesPerSecond: 33_554_432,
+    /**
+     * send a client that has logged in on to the node of its session (RFC 7395 see-other-uri); every node then needs a
+     * listen.publicWebSocketUrl of its own. Off: any node serves any client, and of the common ones none follows
+     */
+    seeOtherUri: false,
+  },
+
   listen: {
     /** address; loopback, so that a first try exposes nothing. 0.0.0.0 or :: for every interface */
     host: '127.0.0.1',
@@ -147,7 +188,7 @@ const defaults: Config = {
 
   storage: {
     /** milliseconds between two synced writes of a node with more than a message or two to write; a quiet one writes at
-     * once. More is cheaper and later: 4 saves a quarter of the CPU at a quarter of the load, and adds 4 ms */
+     * once. More is cheaper and later: 4 saves a fifth of the CPU at a quarter of the load, and adds 4 ms */
     busyTickMs: 2,
     /** bytes of committed writes in memory that start a fold into RocksDB; more coalesces better, restarts read more */
     foldBytes: 33_554_432,

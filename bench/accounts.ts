@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, Client } from './client.ts';
+import { urlOf } from './context.ts';
 import { pool } from './pool.ts';
 import type { Progress } from './progress.ts';
 import type { Mechanism } from './sasl.ts';
@@ -60,27 +62,35 @@ export async function prepareAccounts(
   if (!options.register && options.accountCommand === undefined) return accounts;
   let done = 0;
   let made = 0;
-  await pool(accounts, options.accountCommand === undefined ? parallel : 2, signal, async (account) => {
+  await pool(accounts, options.accountCommand === undefined ? parallel : 2, signal, async (account, i) => {
     if (options.accountCommand !== undefined) await runCommand(fillCommand(options.accountCommand, account));
-    else if (await register(options, account)) made++;
+    else if (await register({ ...options, url: urlOf(options, i) }, account)) made++;
     progress.show(`accounts: ${++done}/${count}`);
   });
   if (options.accountCommand === undefined) progress.say(`accounts: ${made} registered, ${done - made} were there`);
   return accounts;
 }
 
+/** A cluster whose shards are just changing hands says `resource-constraint`, type wait: asked again so often, ms apart. */
+const BUSY_ATTEMPTS_MAX = 40;
+const BUSY_MS = 500;
+
 /** @returns false when the account is there already */
 async function register(options: AccountOptions, account: Account): Promise<boolean> {
-  const client = new Client({ ...options, account });
-  await client.connect();
-  try {
-    await client.register();
-    return true;
-  } catch (error) {
-    if (error instanceof ServerError && error.condition === 'conflict') return false;
-    throw error;
-  } finally {
-    client.close();
+  for (let attempt = 1; ; attempt++) {
+    const client = new Client({ ...options, account });
+    await client.connect();
+    try {
+      await client.register();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      if (error.condition === 'conflict') return false;
+      if (error.condition !== 'resource-constraint' || attempt === BUSY_ATTEMPTS_MAX) throw error;
+    } finally {
+      client.close();
+    }
+    await sleep(BUSY_MS);
   }
 }
 

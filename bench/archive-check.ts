@@ -11,6 +11,10 @@ export interface ArchiveCheck {
   readonly run: string;
   /** user i's messages 1..acked[i] were acknowledged */
   readonly acked: readonly number[];
+  /** those of them that the server answered with an error: they may be there or not */
+  readonly refused?: (user: number, seq: number) => boolean;
+  /** called for an acknowledged message that an archive does not hold, for the first ones only */
+  readonly onMissing?: (archiveOf: number, sender: number, seq: number) => void;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -18,6 +22,8 @@ export interface ArchiveCheck {
 /** Accounts whose archives are read at once. */
 const parallel = 4;
 const pageSize = 100;
+/** Missing messages that are named. */
+const toldMax = 10;
 /** Pages read of one archive before it is called endless. */
 const pagesMax = 20_000;
 
@@ -26,6 +32,7 @@ export async function verifyArchives(check: ArchiveCheck): Promise<NonNullable<A
   const { clients, acked, progress, signal } = check;
   const result = { archives: 0, missing: 0, duplicated: 0, reordered: 0, ordersDiffer: 0 };
   const orders: string[] = [];
+  let told = 0;
   await pool(clients, parallel, signal, async (client, i) => {
     if (client.ended) return;
     const flows = [new Flow(), new Flow()];
@@ -41,7 +48,13 @@ export async function verifyArchives(check: ArchiveCheck): Promise<NonNullable<A
     );
     for (const sender of [i, i ^ 1]) {
       const flow = flows[sender & 1]!;
-      result.missing += Math.max(0, flow.lost(acked[sender]!));
+      for (const seq of flow.missing(acked[sender]!)) {
+        if (check.refused?.(sender, seq) !== true && told++ < toldMax) check.onMissing?.(i, sender, seq);
+      }
+      result.missing += Math.max(
+        0,
+        flow.lost(acked[sender]!, (seq) => check.refused?.(sender, seq) ?? false),
+      );
       result.duplicated += flow.duplicated;
       result.reordered += flow.reordered;
     }

@@ -118,25 +118,38 @@ export class Client {
   /** XEP-0198 3: enables stream management. @throws ServerError */
   async enableSm(resume: boolean): Promise<void> {
     this.sent = 0;
-    const wanted = this.waitFor((xml) => xml.startsWith('<enabled') || xml.startsWith('<failed'));
+    const wanted = this.waitFor((xml) => {
+      // At once: what follows in the same chunk of the socket counts already.
+      if (xml.startsWith('<enabled')) this.sm = true;
+      return this.sm || xml.startsWith('<failed');
+    });
     this.#socket.send(`<enable xmlns='urn:xmpp:sm:3'${resume ? " resume='true'" : ''}/>`);
     const reply = await wanted;
     if (!reply.startsWith('<enabled')) throw new ServerError('stream management', reply);
-    this.sm = true;
     this.smId = attr(reply, 'id') ?? '';
   }
 
-  /** XEP-0198 5: takes up the stream `previous` on this authenticated one. @throws ServerError */
-  async resume(previous: Client): Promise<void> {
-    const wanted = this.waitFor((xml) => xml.startsWith('<resumed') || xml.startsWith('<failed'));
+  /**
+   * XEP-0198 5: takes up the stream `previous` on this authenticated one.
+   * @returns `h`: how many of our stanzas the server has handled
+   * @throws ServerError
+   */
+  async resume(previous: Client): Promise<number> {
+    const wanted = this.waitFor((xml) => {
+      // At once, as above: the server's resent stanzas come right behind.
+      if (xml.startsWith('<resumed')) {
+        this.sm = true;
+        this.received = previous.received;
+      }
+      return this.sm || xml.startsWith('<failed');
+    });
     this.#socket.send(`<resume xmlns='urn:xmpp:sm:3' h='${previous.received}' previd='${escapeXml(previous.smId)}'/>`);
     const reply = await wanted;
     if (!reply.startsWith('<resumed')) throw new ServerError('resume', reply);
-    this.sm = true;
     this.smId = previous.smId;
     this.jid = previous.jid;
     this.sent = previous.sent;
-    this.received = previous.received;
+    return Number(attr(reply, 'h') ?? 0);
   }
 
   /** Sends a whole stanza; leaves with everything else of this turn of the event loop. */

@@ -32,6 +32,17 @@ export function sourceAddress(options: { sources: number }, i: number): string |
   return options.sources <= 1 ? undefined : `127.0.0.${1 + (i % options.sources)}`;
 }
 
+/** The addresses of `--url`, one at least: a cluster has several, with commas between. */
+export function urlsOf({ url }: { readonly url: string }): string[] {
+  return url.split(',');
+}
+
+/** Where user i connects: users are dealt out in turn, so the two of a pair (i and i ^ 1) are at different nodes. */
+export function urlOf(options: { readonly url: string }, i: number): string {
+  const urls = urlsOf(options);
+  return urls[i % urls.length]!;
+}
+
 /** Logs every account in, in order of the list; initial presence sent. Closes all again when one fails. */
 export async function loginAll(
   { options, progress, signal }: Context,
@@ -43,7 +54,13 @@ export async function loginAll(
   try {
     await pool(accounts, parallel, signal, async (account, i) => {
       const localAddress = sourceAddress(options, i);
-      const client = new Client({ ...options, account, localAddress, resource: extra.resource ?? 'bench' });
+      const client = new Client({
+        ...options,
+        url: urlOf(options, i),
+        account,
+        localAddress,
+        resource: extra.resource ?? 'bench',
+      });
       clients[i] = client;
       await client.login();
       await extra.after?.(client);

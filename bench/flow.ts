@@ -41,6 +41,19 @@ export function readMark(xml: string, at: number): Mark {
   return { sender: number36(xml, start, 4), seq: number36(xml, start + 4, 6), timeUs: number36(xml, start + 10, 8) };
 }
 
+/** Characters of the mark, from its second on, that are a message's id: run, sender and seq. */
+const idLength = 14;
+
+export function idOf(mark: string): string {
+  return mark.slice(1, 1 + idLength);
+}
+
+/** Whose message an id of this run is; undefined for any other id. An error need not bring the body back (RFC 6120 8.3.1). */
+export function readId(id: string | undefined, run: string): Omit<Mark, 'timeUs'> | undefined {
+  if (id?.length !== idLength || !id.startsWith(run)) return undefined;
+  return { sender: number36(id, 4, 4), seq: number36(id, 8, 6) };
+}
+
 /** How many missing numbers a flow remembers before it calls the rest lost for good. */
 const missingMax = 10_000;
 
@@ -81,11 +94,17 @@ export class Flow {
     return false;
   }
 
-  /** Of the numbers 1..upto, how many never came. */
-  lost(upto: number): number {
+  /** Of the numbers 1..upto, how many never came, those not counted that `except` says. */
+  lost(upto: number, except: (seq: number) => boolean = () => false): number {
     let missing = this.#forgotten;
-    for (const seq of this.#missing) if (seq <= upto) missing++;
-    return missing + Math.max(0, upto - (this.#next - 1));
+    for (const seq of this.missing(upto)) if (!except(seq)) missing++;
+    return missing;
+  }
+
+  /** Those of the numbers 1..upto that never came, as far as they are remembered. */
+  *missing(upto: number): Generator<number> {
+    for (const seq of this.#missing) if (seq <= upto) yield seq;
+    for (let seq = this.#next; seq <= upto; seq++) yield seq;
   }
 }
 

@@ -2,6 +2,7 @@ import t from 'tap';
 import { renderHtml } from './html.ts';
 import { histogram } from './meter.ts';
 import { cpuUse, latencyOf, type Phase, type Report } from './report.ts';
+import { newReport } from './run.ts';
 import { linearTicks, logTicks } from './svg.ts';
 import { align, number, renderTable } from './table.ts';
 
@@ -86,4 +87,37 @@ t.test('axes end at round numbers that enclose the values', async (t) => {
   t.strictSame(linearTicks(0), [0, 1]);
   t.strictSame(logTicks(0.3, 200), [0.1, 1, 10, 100, 1000]);
   t.strictSame(logTicks(2, 30), [1, 2, 5, 10, 20, 50, 100]);
+});
+
+t.test('a timeline shows what happened when, names that would lie on each other once', async (t) => {
+  const report: Report = {
+    ...newReport('failover', {}),
+    timeline: {
+      binMs: 100,
+      acknowledgedPerSecond: Array.from({ length: 100 }, () => 50),
+      waitMsMax: Array.from({ length: 100 }, (_, i) => 1 + i),
+      events: [
+        { atSeconds: 2, label: 'kill <n>' },
+        { atSeconds: 2.5, label: 'concealed' },
+        { atSeconds: 6, label: 'back' },
+      ],
+    },
+  };
+  const page = renderHtml([report]);
+  t.match(page, 'Longest wait for an acknowledgement');
+  t.match(page, 'kill &#60;n&#62;, 2 s');
+  t.match(page, 'back, 6 s');
+  t.notMatch(page, 'concealed');
+});
+
+t.test('a ratio with a goal says whether it is met', async (t) => {
+  const ratios = [
+    { name: 'a', value: 2, atMost: 2.5 },
+    { name: 'b', value: 31, unit: 'ms', atMost: 25 },
+    { name: 'c', value: 0, unit: '', atMost: 0 },
+  ];
+  const text = renderTable({ ...newReport('cost', {}), ratios });
+  t.match(text, 'a: 2 × (to reach: ≤ 2.5 ×: met)');
+  t.match(text, 'b: 31 ms (to reach: ≤ 25 ms: MISSED)');
+  t.match(text, 'c: 0 (to reach: ≤ 0: met)');
 });

@@ -1,4 +1,4 @@
-import type { Phase, Report } from './report.ts';
+import type { Phase, Report, Timeline } from './report.ts';
 import { barChart, html, lineChart, type Tick } from './svg.ts';
 import { renderTable } from './table.ts';
 
@@ -38,8 +38,35 @@ function section(report: Report): string {
   );
   return `<section><h2>${html(report.scenario)}${names === '' ? '' : ` · ${html(names)}`}</h2>
 <p class="options">${html(options)}</p>
-<div class="charts">${charts(phases, colour)}</div>
+<div class="charts">${charts(phases, colour)}${report.timeline === undefined ? '' : timeline(report.timeline)}</div>
 <pre>${html(renderTable(report))}</pre></section>`;
+}
+
+/** What happened, by its time, on the axis of both charts. */
+function timeline({ binMs, acknowledgedPerSecond, waitMsMax, events }: Timeline): string {
+  const seconds = (acknowledgedPerSecond.length * binMs) / 1000;
+  const xTicks: Tick[] = [];
+  let named = Number.NEGATIVE_INFINITY;
+  for (const { atSeconds, label } of events) {
+    // Names that would lie on each other are left out; the mark stays.
+    const near = atSeconds - named < seconds / 6;
+    xTicks.push({ at: atSeconds, label: near ? '' : `${label}, ${atSeconds.toFixed(0)} s` });
+    if (!near) named = atSeconds;
+  }
+  const points = (values: readonly number[]) => values.map((v, i) => [((i + 0.5) * binMs) / 1000, v] as const);
+  const chart = (title: string, yLabel: string, values: readonly number[], logY: boolean) =>
+    lineChart({
+      title,
+      xLabel: 'seconds',
+      yLabel,
+      logY,
+      ...(xTicks.length > 0 && { xTicks }),
+      series: [{ name: `in ${binMs} ms`, colour: 0, points: points(values) }],
+    });
+  return (
+    chart('Longest wait for an acknowledgement', 'ms', waitMsMax, true) +
+    chart('Acknowledged writes', 'per second', acknowledgedPerSecond, false)
+  );
 }
 
 /** Phases of one target share a colour, unless there is but one target: then each has its own. */

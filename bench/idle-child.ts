@@ -1,5 +1,5 @@
 import { type Account, Client } from './client.ts';
-import { type CommonOptions, sourceAddress } from './context.ts';
+import { type CommonOptions, sourceAddress, urlOf } from './context.ts';
 import { pool } from './pool.ts';
 
 /** What the parent sends first. `first` is the number of the first account over all processes. */
@@ -26,6 +26,7 @@ async function work({ options, accounts, first }: IdleOrder): Promise<void> {
     await pool(accounts, parallel, new AbortController().signal, async (account, i) => {
       const client = new Client({
         ...options,
+        url: urlOf(options, first + i),
         account,
         resource: 'bench',
         localAddress: sourceAddress(options, first + i),

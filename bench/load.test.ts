@@ -81,3 +81,13 @@ t.test('in a group each message is due to every member, and the reflection lets 
   t.equal(phase.operations, 120);
   t.strictSame(phase.checks, { lost: 0, duplicated: 0, reordered: 0 });
 });
+
+t.test('an error without the body is known by its id', async (t) => {
+  const phases = await drive(pairs, (sender, n, xml) => {
+    const id = /id='(\w+)'/.exec(xml)?.[1];
+    return n === 3
+      ? [[sender, `<message type='error' id='${id}'><error type='wait'><resource-constraint/></error></message>`]]
+      : toPeer(sender, xml);
+  });
+  t.match(phases.phase, { checks: { lost: 0, duplicated: 0, reordered: 0 }, errors: { bounced: 4 } });
+});

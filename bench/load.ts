@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Checks, Flow, findMark, mark, readMark, runTag, sumChecks } from './flow.ts';
+import { type Checks, Flow, findMark, idOf, mark, readId, readMark, runTag, sumChecks } from './flow.ts';
 import { type Meter, nowUs } from './meter.ts';
 import type { Progress } from './progress.ts';
 import type { Phase } from './report.ts';
@@ -20,6 +20,8 @@ export interface LoadOptions {
   /** ms without any delivery after which what is still under way counts as lost */
   readonly drainQuietMs?: number;
   readonly send: (user: number, xml: string) => void;
+  /** called, and waited for, just outside the measured stretch: to read what the meter does not */
+  readonly edge?: (at: 'start' | 'stop') => Promise<void>;
   readonly meter: Meter;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -37,7 +39,8 @@ export class Load {
   readonly #flows: Flow[];
   readonly #heads: string[] = [];
   readonly #padding: string;
-  readonly #originUs = nowUs();
+  /** what the times in marks count from, µs of `nowUs` */
+  readonly originUs = nowUs();
   #sending = true;
   #delivered = 0;
   #totalSent = 0;
@@ -67,7 +70,7 @@ export class Load {
   /** To be called with every stanza user `i` gets. */
   receive(i: number, xml: string): void {
     const at = findMark(xml, this.run);
-    if (at < 0) return;
+    if (at < 0) return this.#bounce(i, xml);
     const { sender, seq, timeUs } = readMark(xml, at);
     const { topology, meter, rate } = this.#options;
     const flow = topology.flow(i, sender);
@@ -76,21 +79,30 @@ export class Load {
     else if (flow < 0 || !this.#flows[flow]!.see(seq)) return;
     else {
       this.#delivered++;
-      meter.done(timeUs + this.#originUs, nowUs());
+      meter.done(timeUs + this.originUs, nowUs());
       if (!topology.closes(i, sender)) return;
     }
-    if (this.#sending && rate === undefined) this.#send(sender, nowUs() - this.#originUs);
+    if (this.#sending && rate === undefined) this.#send(sender, nowUs() - this.originUs);
+  }
+
+  /** An error without the body it is about. */
+  #bounce(i: number, xml: string): void {
+    if (!isError(xml) || readId(attr(xml, 'id'), this.run)?.sender !== i) return;
+    this.bounced++;
+    if (this.#sending && this.#options.rate === undefined) this.#send(i, nowUs() - this.originUs);
   }
 
   /** Warm up, measure, drain. The CPU and rate of the phase cover the measured stretch alone. */
   async drive(name: string, target: string): Promise<Phase> {
-    const { meter, warmupMs, durationMs, rate } = this.#options;
+    const { meter, warmupMs, durationMs, rate, edge } = this.#options;
     if (rate === undefined) this.#fill();
     else this.#schedule(rate);
     await this.#wait(`${name}: warming up`, warmupMs);
+    await edge?.('start');
     meter.start();
     await this.#wait(`${name}: measuring`, durationMs);
     const phase = meter.stop(name, target, 'delivered message');
+    await edge?.('stop');
     this.#sending = false;
     await this.#drain(name);
     phase.checks = this.checks();
@@ -99,7 +111,7 @@ export class Load {
   }
 
   #fill(): void {
-    const now = nowUs() - this.#originUs;
+    const now = nowUs() - this.originUs;
     for (let k = 0; k < this.#options.outstanding; k++) {
       for (const sender of this.#options.topology.senders) this.#send(sender, now);
     }
@@ -107,13 +119,13 @@ export class Load {
 
   /** Sends message n when its time n / rate has come, and tells the receiver that time, however late it really left. */
   #schedule(rate: number): void {
-    const startUs = nowUs() - this.#originUs;
+    const startUs = nowUs() - this.originUs;
     const gapUs = 1e6 / rate;
     const { senders } = this.#options.topology;
     let next = 0;
     const pump = () => {
       if (!this.#sending) return;
-      const now = nowUs() - this.#originUs;
+      const now = nowUs() - this.originUs;
       for (let due = startUs + next * gapUs; due <= now && this.underWay < underWayMax; due = startUs + next * gapUs) {
         this.#send(senders[next % senders.length]!, due);
         next++;
@@ -134,7 +146,7 @@ export class Load {
     const seq = ++this.sent[i]!;
     this.#totalSent++;
     const body = mark(this.run, i, seq, Math.round(timeUs));
-    const id = body.slice(1, 15);
+    const id = idOf(body);
     this.#options.send(
       i,
       `${this.#heads[i]}${id}'><body>${body}${this.#padding}</body>` +

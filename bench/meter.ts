@@ -22,19 +22,27 @@ export function histogram(): Histogram {
   });
 }
 
+/** Whose CPU is taken: of these processes and what they have started, summed; `parts` are told apart from them. */
+export interface Measured {
+  readonly pids: readonly number[];
+  readonly parts?: Readonly<Record<string, readonly number[]>>;
+}
+
 /** Counts operations between `start` and `stop`, with CPU of both sides, latencies and a series over time. */
 export class Meter {
   operations = 0;
   readonly latencies = histogram();
-  readonly #serverPid: number | undefined;
+  readonly #measured: Measured | undefined;
   #running = false;
   #startUs = 0;
   #serverUs = 0;
+  #partsUs: Readonly<Record<string, number>> = {};
   #load: NodeJS.CpuUsage = { user: 0, system: 0 };
   #bins: number[] = [];
 
-  constructor(serverPid: number | undefined) {
-    this.#serverPid = serverPid;
+  /** @param measured a process, several, or undefined: CPU is left out */
+  constructor(measured: Measured | number | undefined) {
+    this.#measured = typeof measured === 'number' ? { pids: [measured] } : measured;
   }
 
   get running(): boolean {
@@ -42,7 +50,8 @@ export class Meter {
   }
 
   start(): void {
-    this.#serverUs = this.#serverCpuUs();
+    this.#serverUs = cpuUsOf(this.#measured?.pids ?? []);
+    this.#partsUs = this.#partsCpuUs();
     this.#load = process.cpuUsage();
     this.#startUs = nowUs();
     this.#running = true;
@@ -61,7 +70,10 @@ export class Meter {
   stop(name: string, target: string, unit: string): Phase {
     const seconds = (nowUs() - this.#startUs) / 1e6;
     this.#running = false;
-    const serverUs = this.#serverCpuUs() - this.#serverUs;
+    const serverUs = cpuUsOf(this.#measured?.pids ?? []) - this.#serverUs;
+    const parts = Object.entries(this.#partsCpuUs()).map(
+      ([part, us]) => [part, cpuUse(us - (this.#partsUs[part] ?? 0), this.operations, seconds)] as const,
+    );
     const load = process.cpuUsage(this.#load);
     const whole = Math.floor((seconds * 1000) / binMs);
     return {
@@ -72,13 +84,19 @@ export class Meter {
       operations: this.operations,
       perSecond: this.operations / seconds,
       ...(this.operations > 0 ? { latency: latencyOf(this.latencies) } : {}),
-      ...(this.#serverPid === undefined ? {} : { server: cpuUse(serverUs, this.operations, seconds) }),
+      ...(this.#measured === undefined ? {} : { server: cpuUse(serverUs, this.operations, seconds) }),
+      ...(parts.length === 0 ? {} : { parts: Object.fromEntries(parts) }),
       load: cpuUse(load.user + load.system, this.operations, seconds),
       series: { binMs, perSecond: Array.from({ length: whole }, (_, i) => ((this.#bins[i] ?? 0) * 1000) / binMs) },
     };
   }
 
-  #serverCpuUs(): number {
-    return this.#serverPid === undefined ? 0 : usageOf(this.#serverPid).cpuUs;
+  #partsCpuUs(): Record<string, number> {
+    const parts = Object.entries(this.#measured?.parts ?? {});
+    return Object.fromEntries(parts.map(([part, pids]) => [part, cpuUsOf(pids)]));
   }
+}
+
+function cpuUsOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + usageOf(pid).cpuUs, 0);
 }

@@ -21,9 +21,10 @@ export function even(min: number, max: number): (value: string) => number {
   };
 }
 
-export function wsUrl(value: string): string {
-  if (!URL.canParse(value) || !/^wss?:$/.test(new URL(value).protocol)) {
-    throw new InvalidArgumentError('A ws:// or wss:// address is wanted.');
+/** One address, or those of a cluster's nodes with commas between. */
+export function wsUrls(value: string): string {
+  if (!value.split(',').every((url) => URL.canParse(url) && /^wss?:$/.test(new URL(url).protocol))) {
+    throw new InvalidArgumentError('A ws:// or wss:// address is wanted, or several with commas between.');
   }
   return value;
 }
@@ -39,7 +40,12 @@ export const resultOptions = (command: Command) =>
 /** Options of every scenario that drives a server. */
 export function serverOptions(command: Command): Command {
   return resultOptions(command)
-    .option('--url <url>', 'WebSocket address', wsUrl, 'ws://127.0.0.1:5280/xmpp-websocket')
+    .option(
+      '--url <url>',
+      'WebSocket address; several of a cluster: with commas',
+      wsUrls,
+      'ws://127.0.0.1:5280/xmpp-websocket',
+    )
     .option('--domain <name>', 'XMPP domain', 'localhost')
     .option('--name <text>', 'what the server is called in the report', 'server')
     .option('--pid <n>', 'process to measure (default: who listens on the port)', whole(1, 4_194_304))

@@ -88,11 +88,7 @@ function planned(fresh: World, ideal: number, event: (world: World) => void): Mo
   return moved({ copies: added, leaders: transferred + failedOver }, ideal, shards, after);
 }
 
-function plannerCell(way: string, shards: number, count: number, zones: number): PlacementCell {
-  const nodes = Array.from({ length: count }, (_, i) => nodeView(idOf(i), { zone: `z${i % zones}` }));
-  const fresh = World.fresh(nodes, shards);
-  const even = evenness(assignmentOf(fresh), count);
-  const small = count <= copies;
+function evenCell(way: string, shards: number, count: number, even: ReturnType<typeof evenness>) {
   return {
     way,
     shards,
@@ -100,6 +96,16 @@ function plannerCell(way: string, shards: number, count: number, zones: number):
     maxMeanCopies: even.copies,
     maxMeanLeaders: even.leaders,
     leastMaxMeanLeaders: (Math.ceil(shards / count) * count) / shards,
+  };
+}
+
+function plannerCell(way: string, shards: number, count: number, zones: number): PlacementCell {
+  const nodes = Array.from({ length: count }, (_, i) => nodeView(idOf(i), { zone: `z${i % zones}` }));
+  const fresh = World.fresh(nodes, shards);
+  const even = evenness(assignmentOf(fresh), count);
+  const small = count <= copies;
+  return {
+    ...evenCell(way, shards, count, even),
     join: planned(fresh, 1 / (count + 1), (world) => {
       world.nodes = [...world.nodes, nodeView(joiner, { zone: `z${count % zones}` })];
     }),
@@ -123,12 +129,7 @@ function modelCell(way: string, shards: number, count: number, model: Model): Pl
   const lost = moved(difference(before, rest), 1 / count, shards, evenness(rest, count - 1).leaders);
   const joins = difference(before, joined);
   return {
-    way,
-    shards,
-    nodes: count,
-    maxMeanCopies: even.copies,
-    maxMeanLeaders: even.leaders,
-    leastMaxMeanLeaders: (Math.ceil(shards / count) * count) / shards,
+    ...evenCell(way, shards, count, even),
     join: moved(joins, 1 / (count + 1), shards, evenness(joined, count + 1).leaders),
     ...(count <= copies ? {} : { leave: lost, death: lost }),
   };

@@ -15,8 +15,19 @@ export interface Report {
   readonly machine: Machine;
   readonly phases: Phase[];
   readonly ratios: Ratio[];
+  /** of loads in which something happens: acknowledgements over time */
+  timeline?: Timeline;
   /** one-line remarks a reader must know */
   readonly notes: string[];
+}
+
+/** Acknowledged writes over time, in bins, and what happened when. */
+export interface Timeline {
+  readonly binMs: number;
+  readonly acknowledgedPerSecond: number[];
+  /** longest wait of a write acknowledged in the bin, ms */
+  readonly waitMsMax: number[];
+  readonly events: { readonly atSeconds: number; readonly label: string }[];
 }
 
 /** One measured stretch of load on one server. */
@@ -33,6 +44,8 @@ export interface Phase {
   checks?: Checks;
   /** CPU of the server process with all its threads and children */
   server?: CpuUse;
+  /** CPU told apart from the server's, by name: the nats-servers of a cluster */
+  parts?: Readonly<Record<string, CpuUse>>;
   /** CPU of the load generator */
   load?: CpuUse;
   memory?: Memory;
@@ -88,9 +101,14 @@ export interface Latency {
   readonly curve: [percentile: number, ms: number][];
 }
 
+/** A figure that says something by itself. */
 export interface Ratio {
   readonly name: string;
   readonly value: number;
+  /** × when left out */
+  readonly unit?: string;
+  /** what it is to reach, in that unit */
+  readonly atMost?: number;
 }
 
 const curvePercentiles = [

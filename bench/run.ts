@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type Command, CommanderError } from 'commander';
 import type { CommonOptions, Context } from './context.ts';
 import { renderHtml } from './html.ts';
 import { machine } from './machine.ts';
@@ -76,4 +77,20 @@ export async function runScenario<O>(
   report.interrupted = signal.aborted;
   if (signal.aborted) process.exitCode = 130;
   publish(report, options.out);
+}
+
+/** The command line as a whole process: exit code 2 for faulty options, 1 for what failed. Does not return. */
+export async function runProgram(name: string, program: Command): Promise<never> {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else {
+      process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    }
+  }
+  // Sockets of an aborted set-up may linger; the report is out.
+  process.exit();
 }

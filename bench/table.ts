@@ -1,4 +1,4 @@
-import type { Phase, Report } from './report.ts';
+import type { Phase, Ratio, Report } from './report.ts';
 
 /** Columns padded to their widest cell; the first is left-aligned, the others right-aligned. */
 export function align(rows: readonly (readonly string[])[]): string[] {
@@ -50,9 +50,15 @@ export function renderTable(report: Report): string {
   const units = [...new Set(phases.map((phase) => phase.unit))];
   lines.push('', `µs = CPU per ${units.join(' or ')}, user + system, all threads${per(phases) ? ' (by phase)' : ''}`);
   for (const phase of phases) lines.push(...details(phase));
-  for (const ratio of report.ratios) lines.push(`${ratio.name}: ${number(ratio.value)} ×`);
+  for (const ratio of report.ratios) lines.push(ratioLine(ratio));
   for (const note of report.notes) lines.push(`note: ${note}`);
   return `${lines.join('\n')}\n`;
+}
+
+function ratioLine({ name, value, unit = '×', atMost }: Ratio): string {
+  const figure = (of: number) => `${number(of)} ${unit}`.trimEnd();
+  const goal = atMost === undefined ? '' : ` (to reach: ≤ ${figure(atMost)}: ${value <= atMost ? 'met' : 'MISSED'})`;
+  return `${name}: ${figure(value)}${goal}`;
 }
 
 function details(phase: Phase): string[] {
@@ -75,6 +81,9 @@ function details(phase: Phase): string[] {
       `${phase.name}: in ${archives} archives ${missing} acknowledged missing, ${duplicated} duplicated, ` +
         `${reordered} reordered; ${ordersDiffer} pairs differ in order`,
     );
+  }
+  for (const [part, cpu] of Object.entries(phase.parts ?? {})) {
+    lines.push(`${phase.name}: ${part} ${number(cpu.perOperationUs)} µs more, ${cpu.cores.toFixed(2)} cores`);
   }
   for (const [name, value] of Object.entries(phase.extra ?? {})) lines.push(`${phase.name}: ${name} ${number(value)}`);
   for (const [name, value] of Object.entries(phase.errors ?? {}))

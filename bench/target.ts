@@ -1,3 +1,5 @@
+import { urlsOf } from './context.ts';
+import type { Measured } from './meter.ts';
 import { pidOfPort, pin } from './proc.ts';
 import type { Progress } from './progress.ts';
 import { addressOf, type ServerProcess, startServer, waitForPort } from './server-process.ts';
@@ -17,6 +19,10 @@ export interface TargetOptions {
 export interface Target {
   /** undefined when it cannot be seen (another machine): then CPU and memory are left out */
   readonly pid: number | undefined;
+  /** of a cluster: all its nodes, and what is told apart; `pid` is then the first node's */
+  readonly measured?: Measured;
+  /** called just outside a measured stretch */
+  readonly edge?: (at: 'start' | 'stop') => Promise<void>;
   stop(): Promise<void>;
   /** Ends it and starts it again on the same data; absent when it is not ours to start. `pid` changes. */
   readonly restart?: () => Promise<void>;
@@ -62,11 +68,15 @@ export async function findTarget(options: TargetOptions, progress: Progress): Pr
   if (options.pin) pin(process.pid, options.loadCore);
   const core = options.pin ? options.serverCore : undefined;
   const { spawn } = options;
-  if (spawn !== undefined) return startTarget(options.url, () => startServer('sh', ['-c', spawn], { core }), progress);
-  const at = addressOf(options.url);
-  await waitForPort(at, undefined, progress);
+  const [first, ...others] = urlsOf(options).map(addressOf);
+  const at = first!;
+  if (spawn !== undefined)
+    return startTarget(urlsOf(options)[0]!, () => startServer('sh', ['-c', spawn], { core }), progress);
+  for (const one of [at, ...others]) await waitForPort(one, undefined, progress);
   const pid = options.pid ?? pidOfPort(at.port);
   if (pid === undefined) progress.say(`no local process listens on ${at.port}: CPU and memory are left out`);
-  else if (core !== undefined) pin(pid, core);
-  return { ...noTarget, pid };
+  const more = others.map(({ port }) => pidOfPort(port)).filter((other) => other !== undefined);
+  const pids = pid === undefined || more.length < others.length ? [] : [...new Set([pid, ...more])];
+  if (core !== undefined) for (const one of pids) pin(one, core);
+  return { ...noTarget, pid, ...(pids.length > 1 && { measured: { pids } }) };
 }

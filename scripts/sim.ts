@@ -1,17 +1,19 @@
 /**
  * Hunts for broken promises by seeds: `node --import=tsx scripts/sim.ts --seeds 100000`. A seed that fails is shrunk and
  * shown as a trace; `--seed n` (or SEED=n) runs one again, `--trace` shows all of it. `--mutants` takes one rule out
- * after the other and wants each one's checker to notice within `--mutant-seeds` runs.
+ * after the other and wants each one's checker to notice within `--mutant-seeds` runs. All cores are used.
  */
 import { parseArgs } from 'node:util';
-import { ALL_RULES } from '../src/cluster/rules.ts';
-import { hunt, RULES } from '../test/sim/cluster-mutants.ts';
+import { RULES } from '../test/sim/cluster-mutants.ts';
 import { LEADER, type Profile, profileOf } from '../test/sim/cluster-profile.ts';
-import { run } from '../test/sim/cluster-run.ts';
 import { shrink } from '../test/sim/cluster-shrink.ts';
+import { runAny } from '../test/sim/whole-run.ts';
+import { doAll, type Work } from './sim-pool.ts';
 
 /** Lines of a shrunk trace that are shown without `--trace`. */
 const TRACE_LINES = 80;
+/** Seeds that a process gets at a time: half a second's worth. */
+const CHUNK = 160;
 const PROGRESS_MS = 2_000;
 
 const { values } = parseArgs({
@@ -37,10 +39,10 @@ function progress(line: string): void {
 }
 
 /** Shows why a seed fails. */
-function explain(seed: number): void {
-  const { profile, result, runs } = shrink(profileOf(seed), {});
+async function explain(seed: number): Promise<void> {
+  const { profile, result, runs } = await shrink(profileOf(seed), {});
   const lines: string[] = [];
-  run(profile, { trace: (line) => lines.push(line) });
+  await runAny(profile, { trace: (line) => lines.push(line) });
   const shown = values.trace ? lines : lines.slice(-TRACE_LINES);
   process.stdout.write(
     `\nseed ${seed} fails, shrunk in ${runs} runs:\n${describe(profile)}\n\n` +
@@ -50,31 +52,39 @@ function explain(seed: number): void {
   );
 }
 
-function describe({ ops, options: _, ...rest }: Profile): string {
-  const noise = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
+function describe({ ops, options: _, whole, ...rest }: Profile): string {
+  const noise = Object.entries({ ...rest, ...whole }).map(([name, value]) => `${name} ${value}`);
   const node = (at: number): string => (at === LEADER ? 'leader' : `n${at}`);
   const faults = ops.map((op) => `  ${op.at} ms: ${op.t} a=${node(op.a)} b=${node(op.b)} s${op.shard}, ${op.ms} ms`);
   return [noise.join(', '), ...faults].join('\n');
 }
 
-function seeds(first: number, count: number): boolean {
+async function seeds(first: number, count: number): Promise<boolean> {
   const started = performance.now();
   let told = started;
   let acked = 0;
-  for (let i = 0; i < count; i++) {
-    const result = run(profileOf(first + i));
-    acked += result.acked;
-    if (result.failure !== undefined) {
-      explain(first + i);
-      return false;
-    }
+  let runs = 0;
+  let failed = Number.POSITIVE_INFINITY;
+  const chunks: Work[] = [];
+  for (let at = 0; at < count; at += CHUNK)
+    chunks.push({ t: 'seeds', first: first + at, count: Math.min(CHUNK, count - at) });
+  await doAll(chunks, (outcome) => {
+    if (outcome.t !== 'seeds') return false;
+    acked += outcome.acked;
+    runs += outcome.runs;
+    failed = outcome.failed ?? failed;
     if (performance.now() - told > PROGRESS_MS) {
       told = performance.now();
-      progress(`${i + 1} of ${count} seeds, ${Math.round(((i + 1) * 1000) / (told - started))} a second`);
+      progress(`${runs} of ${count} seeds, ${Math.round((runs * 1000) / (told - started))} a second`);
     }
-  }
+    return failed === Number.POSITIVE_INFINITY;
+  });
   const seconds = (performance.now() - started) / 1000;
   progress('');
+  if (failed < Number.POSITIVE_INFINITY) {
+    await explain(failed);
+    return false;
+  }
   process.stdout.write(
     `${count} seeds from ${first}: no rule broken, ${acked} acknowledged writes, ${seconds.toFixed(1)} s, ` +
       `${Math.round(count / seconds)} seeds a second\n`,
@@ -82,32 +92,33 @@ function seeds(first: number, count: number): boolean {
   return true;
 }
 
-function mutants(seedsMax: number): boolean {
+async function mutants(seedsMax: number): Promise<boolean> {
   let missed = 0;
-  for (const rule of RULES) {
-    progress(`without ${rule} …`);
-    const caught = hunt(rule, seedsMax);
-    progress('');
-    if (caught.seed === undefined) missed += 1;
-    const outcome =
-      caught.seed === undefined
-        ? `NOT CAUGHT in ${seedsMax} runs by ${caught.check}`
-        : `caught by ${caught.check} at seed ${caught.seed}: ${caught.detail}`;
-    process.stdout.write(`without ${rule.padEnd(20)} ${outcome}\n`);
-  }
-  process.stdout.write(`${RULES.length - missed} of ${Object.keys(ALL_RULES).length} mutants caught\n`);
+  const all = RULES.map((rule): Work => ({ t: 'mutant', rule, seedsMax }));
+  await doAll(all, (outcome) => {
+    if (outcome.t !== 'mutant') return false;
+    const { rule, seed, check, detail } = outcome.caught;
+    if (seed === undefined) missed += 1;
+    const found =
+      seed === undefined
+        ? `NOT CAUGHT in ${seedsMax} runs by ${check}`
+        : `caught by ${check} at seed ${seed}: ${detail}`;
+    process.stdout.write(`without ${rule.padEnd(21)} ${found}\n`);
+    return true;
+  });
+  process.stdout.write(`${RULES.length - missed} of ${RULES.length} mutants caught\n`);
   return missed === 0;
 }
 
-function main(): boolean {
+async function main(): Promise<boolean> {
   if (values.mutants) return mutants(whole('mutant-seeds', values['mutant-seeds']));
   if (values.seed === undefined) return seeds(whole('from', values.from), whole('seeds', values.seeds));
   const seed = whole('seed', values.seed);
   const trace = values.trace ? { trace: (line: string) => void process.stdout.write(`${line}\n`) } : {};
-  const { failure } = run(profileOf(seed), trace);
-  if (failure !== undefined) explain(seed);
+  const { failure } = await runAny(profileOf(seed), trace);
+  if (failure !== undefined) await explain(seed);
   else process.stdout.write(`seed ${seed}: no rule broken\n`);
   return failure === undefined;
 }
 
-process.exitCode = main() ? 0 : 1;
+process.exitCode = (await main()) ? 0 : 1;

@@ -37,6 +37,8 @@ const isAddressRange = (value: string) => ipaddr.isValid(value) || ipaddr.isVali
 const isOrigin = (value: string) => value === '*' || (URL.canParse(value) && new URL(value).origin === value);
 const isWebSocketPath = (value: string) =>
   /^\/[A-Za-z0-9._~/-]+$/.test(value) && !HTTP_PATHS.includes(value) && !/^\/(converse|\.well-known)\//.test(value);
+const isNatsUrl = (value: string) => /^(nats|tls):\/\/[^/@\s]+$/.test(value) && URL.canParse(value);
+const path = () => text('must be the path of a file, or empty', (v) => !v.includes('\0'));
 const isWebSocketUrl = (value: string) =>
   value === '' || (URL.canParse(value) && ['ws:', 'wss:'].includes(new URL(value).protocol));
 
@@ -48,6 +50,30 @@ export const configSchema = section({
     dataDir: text('must be the path of a folder', (v) => v !== '' && !v.includes('\0')),
     shards: int(1, 65_536),
     drainMs: int(0, 10 * 60_000),
+  }),
+  cluster: section({
+    name: text('must be empty, or 1 to 32 letters, digits, dashes or underscores', (v) =>
+      /^[A-Za-z0-9_-]{0,32}$/.test(v),
+    ),
+    natsUrls: list('must be URLs such as nats://host:4222 or tls://host:4222, without a password', isNatsUrl),
+    natsUser: z.string(),
+    natsPassword: z.string(),
+    natsToken: z.string(),
+    natsCredsFile: path(),
+    natsNkeyFile: path(),
+    natsCaFile: path(),
+    natsCertFile: path(),
+    natsKeyFile: path(),
+    natsReplicas: z.union([z.literal(1), z.literal(3)], { error: 'must be 3, or 1 for development' }),
+    copies: int(1, 7),
+    bootstrapNodes: int(1, 1000),
+    zone: text('must be 1 to 64 letters, digits, dashes or underscores', (v) => /^[A-Za-z0-9_-]{1,64}$/.test(v)),
+    heartbeatMs: int(20, 60_000),
+    graceMs: int(100, 600_000),
+    leaseMs: int(50, 600_000),
+    replaceAfterMs: int(1000, DAY_MS),
+    copyBytesPerSecond: int(64 * KIB, 16 * GIB),
+    seeOtherUri: bool(),
   }),
   listen: section({
     host: text('must be an IP address or host name to listen on', isHost),

@@ -108,6 +108,32 @@ const RELATIONS: readonly { readonly key: string; readonly holds: (c: Config) =>
       message: 'must be at most archive.pageMax',
     },
     {
+      key: 'cluster.natsKeyFile',
+      holds: ({ cluster }) => (cluster.natsCertFile === '') === (cluster.natsKeyFile === ''),
+      message: 'and cluster.natsCertFile must be set both or neither',
+    },
+    {
+      key: 'cluster.natsUrls',
+      holds: ({ cluster }) => cluster.name === '' || cluster.natsUrls.length > 0,
+      message: 'must name at least one server when cluster.name is set',
+    },
+    {
+      key: 'cluster.seeOtherUri',
+      holds: ({ cluster, listen }) => !cluster.seeOtherUri || (cluster.name !== '' && listen.publicWebSocketUrl !== ''),
+      message: 'needs cluster.name and a listen.publicWebSocketUrl that leads to this node and no other',
+    },
+    {
+      key: 'cluster.graceMs',
+      holds: ({ cluster }) => cluster.graceMs >= 4 * cluster.heartbeatMs,
+      message: 'must be at least 4 times cluster.heartbeatMs: one lost heartbeat is no death',
+    },
+    {
+      key: 'cluster.leaseMs',
+      holds: ({ cluster }) =>
+        cluster.leaseMs >= 2 * cluster.heartbeatMs && cluster.leaseMs / 0.9 <= cluster.graceMs / 1.1,
+      message: 'must be from twice cluster.heartbeatMs to four fifths of cluster.graceMs: clocks may be 10 % apart',
+    },
+    {
       key: 'storage.memoryBytesMax',
       holds: ({ storage }) => storage.memoryBytesMax >= 2 * storage.foldBytes,
       message: 'must be at least twice storage.foldBytes: one half is folded while the other fills',

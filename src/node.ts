@@ -1,14 +1,16 @@
 import { type Accounts, createAccounts } from './actors/accounts.ts';
 import { createArchivePort } from './actors/archive-port.ts';
 import { calls } from './actors/calls.ts';
-import { createGatewayBackend } from './actors/gateway-backend.ts';
+import { type BackendOptions, createGatewayBackend } from './actors/gateway-backend.ts';
 import { decideRegistration } from './actors/registration.ts';
-import { createRuntime, type Runtime } from './actors/runtime.ts';
+import { createRuntime, type Runtime, type RuntimeOptions } from './actors/runtime.ts';
+import { SeeOther } from './actors/see-other.ts';
 import { systemClock } from './base/clock.ts';
+import { EXIT } from './base/errors.ts';
 import { shortId } from './base/ids.ts';
 import { createLog, type Log } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
-import { randomBytes } from './base/random.ts';
+import { randomBytes, systemRandom } from './base/random.ts';
 import { soleDirectory } from './cluster/directory.ts';
 import type { Config } from './config.ts';
 import type { AdminApi, NodeStatus } from './http/admin.ts';
@@ -17,7 +19,10 @@ import { startAdminServer } from './http/admin-server.ts';
 import { adminSocketPath } from './http/admin-socket.ts';
 import { httpRoutes } from './http/routes.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
-import { clusterSecret, isReady } from './node-checks.ts';
+import { clusterAdminOf, clusterViewOf } from './node-admin-cluster.ts';
+import { clusterSecret, isReady, nodeSecret } from './node-checks.ts';
+import { type ClusterCore, openCluster, readsOf } from './node-cluster.ts';
+import { registerClusterMetrics } from './node-cluster-metrics.ts';
 import { logStarted, storeHooks } from './node-log.ts';
 import { countLogins, registerNodeMetrics, statusFigures } from './node-metrics.ts';
 import {
@@ -66,10 +71,13 @@ interface Core {
   readonly accounts: Accounts;
   readonly protocol: Protocol;
   readonly pbkdf2: Pbkdf2;
+  /** undefined on a node that is alone */
+  readonly cluster: ClusterCore | undefined;
 }
 
 async function openCore(config: Config, log: Log): Promise<Core> {
-  const store = await openRocksStore(storeOptionsOf(config), storeHooks(log), calls);
+  const cluster = config.cluster.name === '' ? undefined : await openCluster(config, log);
+  const store = cluster ? readsOf(cluster.store) : await openRocksStore(storeOptionsOf(config), storeHooks(log), calls);
   const pbkdf2 = limitDerivations(systemPbkdf2, DERIVATIONS);
   const protocol = buildProtocol({
     software: { name: 'Rookery', version: VERSION },
@@ -81,8 +89,9 @@ async function openCore(config: Config, log: Log): Promise<Core> {
   const runtime: Runtime = createRuntime({
     ...runtimeOptionsOf(config),
     store,
-    bus: inProcessBus(config.node.id),
-    directory: soleDirectory(config.node.shards, config.node.id),
+    bus: cluster?.bus ?? inProcessBus(config.node.id),
+    directory: cluster?.directory ?? soleDirectory(config.node.shards, config.node.id),
+    ...(cluster && { pipeline: cluster.pipeline, cluster: crossingOf(cluster, log) }),
     now: systemClock.now,
     monotonicMs: systemClock.monotonic,
     sessionParts: {
@@ -97,20 +106,44 @@ async function openCore(config: Config, log: Log): Promise<Core> {
   });
   const accounts = createAccounts({
     runtime,
-    store,
-    shards: config.node.shards,
     pbkdf2,
     iterations: config.login.iterations,
     askTimeoutMs: ASK_TIMEOUT_MS,
     now: systemClock.now,
     randomBytes,
   });
-  return { store, runtime, accounts, protocol, pbkdf2 };
+  await cluster?.start({
+    lead: (shard, epoch) => runtime.lead(shard, epoch),
+    unlead: (shard) => runtime.unlead(shard, 'its leadership moved'),
+    pause: (shard) => runtime.pause(shard),
+    moved: (shard) => runtime.moved(shard),
+    readable: (shard) => runtime.readable(shard),
+    nodeGone: (node) => runtime.nodeGone(node),
+    halt: (reason) => {
+      log.fatal({ reason }, 'this process must not go on');
+      process.exitCode = EXIT.failure;
+      process.kill(process.pid, 'SIGTERM');
+    },
+  });
+  return { store, runtime, accounts, protocol, pbkdf2, cluster };
 }
 
-async function closeCore({ runtime, store }: Core): Promise<void> {
+function crossingOf({ store, host }: ClusterCore, log: Log): NonNullable<RuntimeOptions['cluster']> {
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    newRun: () => shortId(),
+    unacked: (shard) => store.unacked(shard, 0, Number.MAX_SAFE_INTEGER),
+    mayRead: (shard) => host.mayRead(shard),
+    onFault: (err) => log.error({ err }, 'a message between nodes was not dealt with'),
+  };
+}
+
+async function closeCore({ runtime, store, cluster }: Core, leaveMs = 0): Promise<void> {
+  if (leaveMs > 0) await cluster?.leave(leaveMs);
   await runtime.close();
-  await store.close();
+  if (leaveMs > 0) await cluster?.nodes.announce('left');
+  await (cluster ?? store).close();
 }
 
 /**
@@ -132,7 +165,7 @@ export async function startNode(config: Config): Promise<Node> {
 }
 
 async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
-  const { store, runtime, accounts, protocol, pbkdf2 } = core;
+  const { store, runtime, accounts, protocol, pbkdf2, cluster } = core;
   const { domain } = config.node;
   const { iterations, anonymous, attempts } = config.login;
   const startedMs = systemClock.now();
@@ -144,9 +177,15 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
     accounts,
     pbkdf2,
     caps: protocol.caps,
-    sasl: { secret: await clusterSecret(store, runtime), iterations, anonymous, authAttemptsMax: attempts },
+    sasl: {
+      secret: await (cluster ? clusterSecret(cluster.configs) : nodeSecret(store, runtime)),
+      iterations,
+      anonymous,
+      authAttemptsMax: attempts,
+    },
     registration: config.registration.open,
     limit: (event) => limitStep(limits, event),
+    ...(cluster && config.cluster.seeOtherUri && seeOtherOf(cluster)),
     askTimeoutMs: ASK_TIMEOUT_MS,
     clock: systemClock,
     log,
@@ -154,6 +193,8 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
   });
   const listener = createListener(backend, listenerOptionsOf(config, frameLimitsOf(config)));
   registerNodeMetrics(metrics, { store, runtime, listener, lagResolutionMs: config.metrics.lagResolutionMs });
+  if (cluster)
+    registerClusterMetrics(metrics, cluster, clusterViewOf(cluster, config, systemClock), config.node.shards);
   const http = await startHttpServer({
     listen: config.listen,
     routes: httpRoutes({
@@ -162,7 +203,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
       registration: config.registration.open,
       metricsAccess: config.metrics.access,
       metrics,
-      ready: () => isReady(store, runtime),
+      ready: () => isReady(store, runtime, config.node.shards, cluster),
     }),
     onUpgrade: (request, socket, head, client) => listener.upgrade(request, socket, head, client),
     log,
@@ -175,12 +216,13 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
     domain,
     pid: process.pid,
     startedMs,
-    ...(await isReady(store, runtime)),
+    ...(await isReady(store, runtime, config.node.shards, cluster)),
     ...urls,
     registration: config.registration.open,
     figures: statusFigures({ store, runtime, listener }),
+    ...(cluster && { cluster: await clusterAdminOf(cluster, config, systemClock).status() }),
   });
-  const api = adminApi(config, accounts, status);
+  const api = adminApi(config, core, status);
   const admin = await startAdminServer({ socketPath: adminSocketPath(config.node.dataDir), api, log });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -188,7 +230,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
     http.stopAccepting();
     await listener.close(config.node.drainMs);
     await admin.close();
-    await closeCore(core);
+    await closeCore(core, config.node.drainMs);
     await http.close();
     log.info({ node: config.node.id }, 'stopped');
   };
@@ -212,14 +254,31 @@ export async function openAdmin(config: Config): Promise<{ readonly api: AdminAp
   const status = async (): Promise<NodeStatus> => {
     throw new Error('no node is running');
   };
-  return { api: adminApi(config, core.accounts, status), close: () => closeCore(core) };
+  return { api: adminApi(config, core, status), close: () => closeCore(core) };
 }
 
-function adminApi(config: Config, accounts: Accounts, status: () => Promise<NodeStatus>): AdminApi {
+/** Clients are sent on only to nodes that take new ones. */
+function seeOtherOf({ self, directory, nodes }: ClusterCore): Pick<BackendOptions, 'seeOtherUri'> {
+  const open = (node: string) =>
+    nodes
+      .views()
+      .find(({ record, suspectedForMs }) => record.node === node && record.state === 'up' && suspectedForMs === 0);
+  const seeOther = new SeeOther({
+    nodeId: self.node,
+    shards: directory.shards,
+    leader: (shard) => directory.leader(shard),
+    address: (node) => open(node)?.record.address,
+    now: systemClock.now,
+  });
+  return { seeOtherUri: (user, secure) => seeOther.where(user, secure) };
+}
+
+function adminApi(config: Config, { accounts, cluster }: Core, status: () => Promise<NodeStatus>): AdminApi {
   const { domain } = config.node;
   return createAdminApi({
     domain,
     accounts,
+    ...(cluster && { cluster: clusterAdminOf(cluster, config, systemClock) }),
     bareJidOf: (localpart) => {
       const verdict = checkUsername(localpart, domain);
       return verdict.ok ? verdict.jid.bare : undefined;

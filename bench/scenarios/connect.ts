@@ -1,6 +1,6 @@
 import { prepareAccounts } from '../accounts.ts';
 import { type Account, Client } from '../client.ts';
-import { type Context, closeAll, sourceAddress } from '../context.ts';
+import { type Context, closeAll, sourceAddress, urlOf } from '../context.ts';
 import { Meter, nowUs } from '../meter.ts';
 import type { Phase } from '../report.ts';
 
@@ -23,7 +23,13 @@ export async function connect(context: Context<ConnectOptions>): Promise<void> {
   const { options, report, progress, signal } = context;
   const accounts = await prepareAccounts(options, options.users, progress, signal);
   const client = (account: Account, i: number) =>
-    new Client({ ...options, account, resource: 'bench', localAddress: sourceAddress(options, i) });
+    new Client({
+      ...options,
+      url: urlOf(options, i),
+      account,
+      resource: 'bench',
+      localAddress: sourceAddress(options, i),
+    });
   const open = await phase(context, accounts, 'open', async (account, i) => {
     const one = client(account, i);
     await one.connect();
@@ -85,7 +91,7 @@ async function phase(
   name: string,
   round: Round,
 ): Promise<Phase> {
-  const meter = new Meter(target.pid);
+  const meter = new Meter(target.measured ?? target.pid);
   const errors: Record<string, number> = {};
   const lanes = Math.min(options.parallel, accounts.length);
   meter.start();

@@ -82,7 +82,7 @@ async function drive(context: Context<FanoutOptions>, clients: readonly Client[]
     warmupMs: options.warmup * 1000,
     durationMs: options.duration * 1000,
     send: (i, xml) => clients[i]!.send(xml),
-    meter: new Meter(target.pid),
+    meter: new Meter(target.measured ?? target.pid),
     progress,
     signal,
   });

@@ -41,7 +41,7 @@ export async function history(context: Context<HistoryOptions>): Promise<void> {
 
 /** Sends `messages` one way; ends when the last has arrived, so the archive is complete. */
 async function fill({ options, target, progress, signal }: Context<HistoryOptions>, clients: Client[]): Promise<Phase> {
-  const meter = new Meter(target.pid);
+  const meter = new Meter(target.measured ?? target.pid);
   const peer = `${clients[1]!.options.account.user}@${options.domain}`;
   const load = new Load({
     topology: {
@@ -89,7 +89,7 @@ async function pages(
   name: string,
   from: PageQuery,
 ): Promise<Phase> {
-  const meter = new Meter(target.pid);
+  const meter = new Meter(target.measured ?? target.pid);
   let query = from;
   let messages = 0;
   meter.start();

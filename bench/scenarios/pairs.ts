@@ -50,7 +50,8 @@ async function serverPhase(context: Context<PairsOptions>, clients: readonly Cli
     warmupMs: options.warmup * 1000,
     durationMs: options.duration * 1000,
     send: options.sm ? sendWithAcks(clients, options.smEvery) : (i, xml) => clients[i]!.send(xml),
-    meter: new Meter(target.pid),
+    ...(target.edge === undefined ? {} : { edge: target.edge }),
+    meter: new Meter(target.measured ?? target.pid),
     progress,
     signal,
   });

@@ -1,4 +1,3 @@
-import type { LogStore } from '../storage/log-store.ts';
 import { type AccountRow, newAccount, withCredentials } from '../xmpp/account.ts';
 import {
   type Credentials,
@@ -7,7 +6,6 @@ import {
   type Pbkdf2,
   SALT_BYTES,
 } from '../xmpp/credentials.ts';
-import { accountIndexRow } from './keys.ts';
 import type { AccountAnswer, AccountAsk } from './messages.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -19,14 +17,12 @@ export interface Accounts {
   createAnonymous(user: string): Promise<boolean>;
   setPassword(user: string, password: string): Promise<'done' | 'none' | 'busy'>;
   remove(user: string): Promise<'done' | 'none' | 'busy'>;
-  /** bare JIDs of this node's accounts with their rows' times, sorted; at most `limit` */
-  list(limit: number): { readonly user: string; readonly createdMs: number }[];
+  /** bare JIDs of the accounts of all nodes with their rows' times, sorted; at most `limit`; rejects when a node does not answer */
+  listAll(limit: number): Promise<readonly { readonly user: string; readonly createdMs: number }[]>;
 }
 
 export interface AccountsOptions {
   readonly runtime: Runtime;
-  readonly store: LogStore;
-  readonly shards: number;
   readonly pbkdf2: Pbkdf2;
   readonly iterations: number;
   readonly askTimeoutMs: number;
@@ -35,7 +31,7 @@ export interface AccountsOptions {
 }
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { runtime, store } = options;
+  const { runtime } = options;
 
   /** Rejects when the session actor does not answer in time (its mailbox is full, or it crashed on the question). */
   function ask(user: string, question: AccountAsk): Promise<AccountAnswer> {
@@ -45,7 +41,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
         clearTimeout(timer);
         resolve(answer);
       };
-      runtime.toSession(user, { t: 'account', ask: question, reply });
+      if (runtime.toSession(user, { t: 'account', ask: question, reply })) return;
+      clearTimeout(timer);
+      reject(new Error('the mailbox of the session is full'));
     });
   }
 
@@ -61,6 +59,8 @@ export function createAccounts(options: AccountsOptions): Accounts {
 
   async function rowOf(user: string): Promise<AccountRow | undefined> {
     const answer = await ask(user, { t: 'lookup' });
+    // That nobody answered (a failover) says nothing of the account: a login must not fail for good by it.
+    if (answer.t === 'failed') throw new Error(`the account was not looked up: ${answer.condition}`);
     return answer.t === 'account' ? (answer.row as AccountRow) : undefined;
   }
 
@@ -90,15 +90,6 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const answer = await ask(user, { t: 'remove' });
       return answer.t === 'done' ? 'done' : answer.t === 'none' ? 'none' : 'busy';
     },
-    list(limit) {
-      const found: { user: string; createdMs: number }[] = [];
-      const prefix = accountIndexRow('');
-      for (let shard = 0; shard < options.shards && found.length < limit; shard++) {
-        for (const [key, value] of store.scan(shard, prefix, limit - found.length)) {
-          found.push({ user: key.slice(prefix.length), createdMs: value as number });
-        }
-      }
-      return found.sort((a, b) => (a.user < b.user ? -1 : 1));
-    },
+    listAll: (limit) => runtime.listAccounts(limit),
   };
 }

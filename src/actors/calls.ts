@@ -1,5 +1,6 @@
 import type { CallType, CallWrite, PlainWrite } from '../storage/log-store.ts';
 import type { ChatPointer, InboxPointer } from '../xmpp/mam-view.ts';
+import { detached } from '../xmpp/xml-text.ts';
 import { inboxStream, indexStream, userRows } from './keys.ts';
 import { chatRowKey, SEEN_ROW, type UserChatRow } from './session-types.ts';
 
@@ -21,7 +22,8 @@ export interface InboxArgs {
   readonly seen: boolean;
 }
 
-/** Names of what a user keeps of one chat. Built once and kept: a name built anew is copied and hashed for each use. */
+/** Names of what a user keeps of one chat. Built once and kept: a name built anew is copied and hashed for each use,
+ * since V8 keeps a concatenation as a tree until somebody reads it; `detached` gives it in one piece. */
 export interface ChatNames {
   /** the chat's row, relative to the user's rows */
   readonly rowKey: string;
@@ -34,19 +36,14 @@ export interface ChatNames {
 
 export function chatNames(user: string, chat: string): ChatNames {
   const prefix = userRows(user);
-  const rowKey = flat(chatRowKey(chat));
+  const rowKey = detached(chatRowKey(chat));
   return {
     rowKey,
-    row: flat(prefix + rowKey),
-    index: flat(indexStream(user, chat)),
-    inbox: flat(inboxStream(user)),
-    seen: flat(prefix + SEEN_ROW),
+    row: detached(prefix + rowKey),
+    index: detached(indexStream(user, chat)),
+    inbox: detached(inboxStream(user)),
+    seen: detached(prefix + SEEN_ROW),
   };
-}
-
-/** The same string in one piece: V8 keeps a concatenation as a tree until somebody reads it. */
-function flat(text: string): string {
-  return Buffer.from(text).toString();
 }
 
 export const inboxCall: CallType = {

@@ -225,3 +225,23 @@ t.test('two who write to each other first both get in with one answer', async (t
   t.same(appended(turn), ['1 from a', '2 from b']);
   t.equal(turn.posts().length, 4);
 });
+
+t.test('a chat of more than two takes messages of its members, and goes to every one that is here', async (t) => {
+  const room = 'room@x';
+  const jids = Array.from({ length: 50 }, (_, i) => `u${i}@x`);
+  const members = jids.map((jid, i) => ({ jid, since: i === 1 ? 7 : 0, here: i !== 2 }));
+  const state = newChat(room, { v: 1, members }, 7, [], limits);
+  const turn = step(state, 1, send('x', { sender: 'u0@x', to: room }), send('y', { sender: 'u2@x', to: room }));
+  t.same(appended(turn), ['8 x'], 'of who is not here any more nothing');
+  t.same(said(turn.effects), ['ok', 'forbidden']);
+  const posts = turn.posts().map(({ to, body }) => `${to} ${(body as ChatItem).first}`);
+  t.same(
+    posts,
+    jids.filter((_, i) => i !== 2).map((jid) => `session:${jid} ${jid === 'u1@x'}`),
+    'each hears if it is its first one',
+  );
+  t.same(said(step(state, 2, send('z', { sender: 'stranger@x', to: room })).effects), ['forbidden']);
+  t.same(said(step(newChat('none@x', undefined, 0, [], limits), 3, send('z', { sender: 'u0@x' })).effects), [
+    'forbidden',
+  ]);
+});

@@ -1,6 +1,8 @@
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { Dedupe, type DedupeLimits, dedupeKey } from './dedupe.ts';
-import { chatRow, directMembers, directPeer, messageStream, sessionKey } from './keys.ts';
+import { Dedupe, type DedupeLimits, dedupeKey, retryKey } from './dedupe.ts';
+import { SenderOrder } from './dedupe-order.ts';
+import { ALL_DELIVERY_RULES, type DeliveryRules } from './delivery-rules.ts';
+import { chatRow, directMembers, directPeer, isDirect, messageStream, sessionKey } from './keys.ts';
 import type {
   ChatItem,
   ChatMessage,
@@ -20,7 +22,8 @@ import type { Turn } from './turn.ts';
  * Invariants
  * - `lastSeq` counts proposed messages, so the record of `lastSeq + 1` is always the next append of the stream.
  * - Every message goes to every member that is `here`, so a member's inbox can tell a gap by chatSeq alone.
- * - A direct chat comes into being with its first message, after the other side said that it exists.
+ * - A direct chat comes into being with its first message, after the other side said that it exists. Any other chat is
+ *   there when its row is, and takes messages of the members that are `here`.
  */
 export interface ChatState {
   readonly id: string;
@@ -28,10 +31,14 @@ export interface ChatState {
   lastSeq: number;
   lastTs: number;
   readonly dedupe: Dedupe;
+  /** of sends that may have been lost or come twice */
+  order: SenderOrder;
   /** sends that wait for `exists` of a member; bounded by `waitingMax` */
   waiting: Send[];
-  /** ms since the epoch when `exists?` was asked, 0 when no answer is owed */
+  /** ms since the epoch when `exists?` was first asked, 0 when no answer is owed */
   askedAt: number;
+  /** … and last */
+  askedAgainAt: number;
 }
 
 export interface Member {
@@ -57,6 +64,10 @@ export interface ChatLimits extends DedupeLimits {
   readonly waitingMax: number;
   /** how long the other side's session may take to say that it exists, ms; then `remote-server-timeout` */
   readonly askTimeoutMs: number;
+  /** … and after how long it is asked again, ms: the question may have been lost between nodes */
+  readonly askAgainMs?: number;
+  /** all of them when absent; the simulation takes one out at a time */
+  readonly rules?: DeliveryRules;
 }
 
 export function newChat(
@@ -68,7 +79,7 @@ export function newChat(
 ): ChatState {
   const dedupe = new Dedupe(limits);
   for (const record of tail) {
-    const key = dedupeKey(record.oid, record.id, record.inner);
+    const key = dedupeKey(record.oid, record.id, record.inner) ?? (record.tok && retryKey(record.tok));
     if (key !== undefined) dedupe.add(bare(record.from), key, record.ts);
   }
   return {
@@ -77,15 +88,17 @@ export function newChat(
     lastSeq,
     lastTs: tail.at(-1)?.ts ?? 0,
     dedupe,
+    order: new SenderOrder(limits.rules),
     waiting: [],
     askedAt: 0,
+    askedAgainAt: 0,
   };
 }
 
 export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatEffect>, limits: ChatLimits): void {
   switch (message.t) {
     case 'send':
-      return onSend(chat, message, turn, limits);
+      return onArrival(chat, message, turn, limits);
     case 'exists':
       return onExists(chat, message.member, message.exists, turn, limits);
     case 'sweep':
@@ -97,14 +110,61 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
   }
 }
 
+/** A send may come late, twice, or before one that was lost: it is decided once, in its place. */
+function onArrival(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
+  switch (chat.order.take(send)) {
+    case 'next':
+      return onSend(chat, send, turn, limits);
+    case 'gap': {
+      const msg = { t: 'again', chat: chat.id, run: send.order?.run } as const;
+      turn.immediate.push({ t: 'toSession', to: send.sender, msg });
+      return;
+    }
+    case 'had':
+      return onRetry(chat, send, turn);
+  }
+}
+
+/** The answer was lost, or is on its way: it is given again, behind the commit that it speaks of. */
+function onRetry(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
+  const { sender, token } = send;
+  if (chat.waiting.some((one) => one.token === token && one.sender === sender)) return;
+  const refused = chat.order.refusal(send);
+  if (refused !== undefined) return answer(send, refused, turn);
+  const key = keyOf(send);
+  const lost = isStored(send) && (key === undefined || !chat.dedupe.has(sender, key));
+  if (lost) return refuse(chat, send, 'resource-constraint', turn);
+  answer(send, { ok: true }, turn);
+}
+
+type StoredSend = Send & { readonly type: MessageRecord['type'] };
+
+function isStored(send: Send): send is StoredSend {
+  return send.store && send.type !== 'headline' && send.type !== 'error';
+}
+
+function keyOf({ oid, id, inner, order, token }: Send): string | undefined {
+  return dedupeKey(oid, id, inner) ?? (order && retryKey(tokOf(order.run, token)));
+}
+
+function tokOf(run: string, token: number): string {
+  return `${run}.${token.toString(36)}`;
+}
+
 function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
-  if (!directMembers(chat.id).includes(send.sender)) return refuse(send, 'forbidden', turn);
+  if (!isDirect(chat.id)) {
+    if (isHere(chat, send.sender)) accept(chat, send, turn, limits);
+    else refuse(chat, send, 'forbidden', turn);
+    return;
+  }
+  if (!directMembers(chat.id).includes(send.sender)) return refuse(chat, send, 'forbidden', turn);
   const gone = directMembers(chat.id).find((jid) => !isHere(chat, jid) && jid !== send.sender);
-  if (gone === undefined) return accept(chat, send, turn);
-  if (chat.waiting.length >= limits.waitingMax) return refuse(send, 'resource-constraint', turn);
+  if (gone === undefined) return accept(chat, send, turn, limits);
+  if (chat.waiting.length >= limits.waitingMax) return refuse(chat, send, 'resource-constraint', turn);
   chat.waiting.push(send);
   if (chat.askedAt !== 0) return;
   chat.askedAt = turn.now;
+  chat.askedAgainAt = turn.now;
   turn.immediate.push({ t: 'toSession', to: gone, msg: { t: 'exists?', chat: chat.id } });
 }
 
@@ -116,8 +176,8 @@ function onExists(chat: ChatState, member: string, exists: boolean, turn: Turn<C
     if (directPeer(chat.id, send.sender) !== member) others.push(send);
     else if (exists) {
       join(chat, [member], turn);
-      accept(chat, send, turn);
-    } else refuse(send, 'service-unavailable', turn);
+      accept(chat, send, turn, limits);
+    } else refuse(chat, send, 'service-unavailable', turn);
   }
   chat.waiting = [];
   chat.askedAt = 0;
@@ -125,9 +185,17 @@ function onExists(chat: ChatState, member: string, exists: boolean, turn: Turn<C
 }
 
 function onSweep(chat: ChatState, turn: Turn<ChatEffect>, limits: ChatLimits): void {
-  if (chat.askedAt === 0 || turn.now - chat.askedAt < limits.askTimeoutMs) return;
+  if (chat.askedAt === 0) return;
+  if (turn.now - chat.askedAt < limits.askTimeoutMs) return askAgain(chat, turn, limits);
   chat.askedAt = 0;
-  for (const send of chat.waiting.splice(0)) refuse(send, 'remote-server-timeout', turn);
+  for (const send of chat.waiting.splice(0)) refuse(chat, send, 'remote-server-timeout', turn);
+}
+
+function askAgain(chat: ChatState, turn: Turn<ChatEffect>, { askAgainMs }: ChatLimits): void {
+  if (askAgainMs === undefined || turn.now - chat.askedAgainAt < askAgainMs) return;
+  chat.askedAgainAt = turn.now;
+  const asked = new Set(chat.waiting.map(({ sender }) => directPeer(chat.id, sender)));
+  for (const to of asked) turn.immediate.push({ t: 'toSession', to, msg: { t: 'exists?', chat: chat.id } });
 }
 
 function onMemberGone(chat: ChatState, gone: Extract<PostItem, { t: 'memberGone' }>, turn: Turn<ChatEffect>): void {
@@ -156,22 +224,26 @@ function isHere(chat: ChatState, jid: string): boolean {
   return false;
 }
 
-function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
+function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, { rules = ALL_DELIVERY_RULES }: ChatLimits): void {
   // A sender whose account was removed and made anew is a member again from here on.
   if (!isHere(chat, send.sender)) join(chat, [send.sender], turn);
-  if (!send.store || send.type === 'headline' || send.type === 'error') return passOn(chat, send, turn);
+  if (!isStored(send)) return passOn(chat, send, turn);
   const ts = Math.max(turn.now, chat.lastTs);
-  const key = dedupeKey(send.oid, send.id, send.inner);
+  const named = dedupeKey(send.oid, send.id, send.inner);
+  const tok = named === undefined && send.order !== undefined ? tokOf(send.order.run, send.token) : undefined;
+  const key = tok === undefined ? named : retryKey(tok);
   // A known one joins the first one's answer: the turn's order holds it back until the first is committed.
-  if (key !== undefined && !chat.dedupe.add(send.sender, key, ts)) return answer(send, { ok: true }, turn);
+  const known = key !== undefined && !chat.dedupe.add(send.sender, key, ts);
+  if (known && rules.resendsJoin) return answer(send, { ok: true }, turn);
   const seq = chat.lastSeq + 1;
   chat.lastSeq = seq;
   chat.lastTs = ts;
   const { from, to, type, id, oid, lang, inner, flags } = send;
-  const record: MessageRecord =
+  const plain: MessageRecord =
     flags === undefined
       ? { v: 1, from, to, type, id, oid, ts, lang, inner }
       : { v: 1, from, to, type, id, oid, ts, lang, inner, x: flags };
+  const record = tok === undefined ? plain : { ...plain, tok };
   turn.streams.push({ t: 'append', stream: messageStream(chat.id), seq, record });
   for (const member of chat.members) {
     if (!member.here) continue;
@@ -179,7 +251,8 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
     turn.outbox.push({ to: sessionKey(member.jid), body: item });
     turn.live.push(record);
   }
-  answer(send, { ok: true }, turn);
+  if (rules.answerAfterCommit) answer(send, { ok: true }, turn);
+  else turn.immediate.push({ t: 'toSession', to: send.sender, msg: answerTo(send, { ok: true }) });
 }
 
 /** Not logged: to the members' live streams, behind what is already proposed here. */
@@ -196,21 +269,32 @@ function passOn(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
 
 function answer(send: Send, outcome: SendOutcome, turn: Turn<ChatEffect>): void {
   if (send.token === 0) return;
-  turn.effects.push({ t: 'toSession', to: send.sender, msg: { t: 'answer', token: send.token, outcome } });
+  turn.effects.push({ t: 'toSession', to: send.sender, msg: answerTo(send, outcome) });
   if (outcome.ok) {
     const failed: SendOutcome = {
       ok: false,
       condition: 'resource-constraint',
       text: 'The server cannot store messages right now',
     };
-    turn.onFail.push({ t: 'toSession', to: send.sender, msg: { t: 'answer', token: send.token, outcome: failed } });
+    turn.onFail.push({ t: 'toSession', to: send.sender, msg: answerTo(send, failed) });
   }
 }
 
-function refuse(send: Send, condition: Exclude<SendOutcome, { ok: true }>['condition'], turn: Turn<ChatEffect>): void {
+export function answerTo({ token, order }: Send, outcome: SendOutcome): SessionMessage {
+  return order === undefined ? { t: 'answer', token, outcome } : { t: 'answer', token, outcome, run: order.run };
+}
+
+function refuse(
+  chat: ChatState,
+  send: Send,
+  condition: Exclude<SendOutcome, { ok: true }>['condition'],
+  turn: Turn<ChatEffect>,
+): void {
   // RFC 6121 8.5.4: an error is never answered with an error, nor is a headline.
   const silent = send.type === 'error' || send.type === 'headline';
-  answer(send, silent ? { ok: true } : { ok: false, condition }, turn);
+  const outcome: SendOutcome = silent ? { ok: true } : { ok: false, condition };
+  if (!silent) chat.order.refuse(send, outcome);
+  answer(send, outcome, turn);
 }
 
 function bare(jid: string): string {

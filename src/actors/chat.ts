@@ -1,6 +1,14 @@
 import type { LogStore } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { type ChatEffect, type ChatLimits, type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
+import {
+  answerTo,
+  type ChatEffect,
+  type ChatLimits,
+  type ChatRow,
+  type ChatState,
+  chatStep,
+  newChat,
+} from './chat-state.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { chatRow, messageStream } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
@@ -33,16 +41,14 @@ export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: 
       },
       dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
       reset: () => {
-        const { waiting, askedAt } = chat;
-        chat = loadChat(id, shard, parts, runtime.now());
-        chat.waiting = waiting;
-        chat.askedAt = askedAt;
+        const { waiting, askedAt, askedAgainAt, order } = chat;
+        chat = Object.assign(loadChat(id, shard, parts, runtime.now()), { waiting, askedAt, askedAgainAt, order });
       },
       abandon: (batch) => {
         const outcome = { ok: false, condition: 'internal-server-error' } as const;
         for (const message of batch) {
           if (message.t !== 'send' || message.token === 0) continue;
-          parts.toSession(message.sender, { t: 'answer', token: message.token, outcome });
+          parts.toSession(message.sender, answerTo(message, outcome));
         }
       },
     },

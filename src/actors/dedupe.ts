@@ -85,6 +85,14 @@ export function dedupeKey(oid: string | undefined, id: string | undefined, inner
   return undefined;
 }
 
+/**
+ * What makes a send and its retry the same message when the client gave nothing to know it by: the session's name for
+ * the send. Kept in the record (`tok`), so that the next leader of the chat knows it too.
+ */
+export function retryKey(tok: string): string {
+  return `t${tok}`;
+}
+
 const ID_CHARS_MIN = 8;
 
 /** FNV-1a over UTF-16 units. */

@@ -3,14 +3,15 @@ import { slowStore } from '../../test/sim/core-disk.ts';
 import { openMemoryStore } from '../storage/log-store-memory.ts';
 import { EntityShell } from './entity.ts';
 import { createPipeline } from './pipeline.ts';
+import { NotLeaderError } from './replicated-pipeline.ts';
 import { startActorSystem } from './spawn.ts';
-import type { Turn } from './turn.ts';
+import { newTurn, type Turn } from './turn.ts';
 
 /**
  * A counter as an entity: `+` adds one and reports it, `.` reports without writing, `x` crashes in its step, `e` in its
  * effect, `|` seals the turn. Its memory is compared with the store after every failure.
  */
-async function counter({ mailboxMax = 100, pendingMax = 100 } = {}) {
+async function counter({ mailboxMax = 100, pendingMax = 100, lost = (_shard: number): void => {} } = {}) {
   const inner = await openMemoryStore({ shards: 1 });
   const disk = slowStore(inner);
   const system = startActorSystem();
@@ -18,6 +19,7 @@ async function counter({ mailboxMax = 100, pendingMax = 100 } = {}) {
   const log: string[] = [];
   const read = (): number => (inner.get(0, 'n') as number | undefined) ?? 0;
   let count = read();
+  const lease = { holds: true };
   const entity = new EntityShell<string, string>(
     'counter',
     0,
@@ -58,6 +60,8 @@ async function counter({ mailboxMax = 100, pendingMax = 100 } = {}) {
       mailboxMax,
       now: () => 0,
       onCrash: (_kind, error) => crashes.push(error),
+      lost,
+      mayRead: () => lease.holds,
     },
   );
   const tell = async (...messages: string[]): Promise<string[]> => {
@@ -73,7 +77,7 @@ async function counter({ mailboxMax = 100, pendingMax = 100 } = {}) {
     disk.sync();
     return rest();
   };
-  return { entity, disk, system, crashes, log, tell, rest, sync, read, count: () => count };
+  return { entity, lease, disk, system, crashes, log, tell, rest, sync, read, count: () => count };
 }
 
 t.test('effects run only after the commit, in the order of turns, behind what their op sends', async (t) => {
@@ -162,4 +166,61 @@ t.test('what follows a sealed turn goes with an op of its own', async (t) => {
   const { tell, sync } = await counter();
   await tell('+', '+|', '+', '.');
   t.same(await sync(), ['sent 1: 1,2', '+ 1', '+| 2', 'sent 2: 3', '+ 3', '. 3']);
+});
+
+t.test('a paused entity handles only what ends or answers something, and then the rest in order', async (t) => {
+  const { entity, tell, sync, rest } = await counter();
+  await tell('+');
+  t.equal(entity.settled, false, 'not paused');
+  entity.pause();
+  t.equal(entity.settled, false, 'a turn is on its way');
+  t.same(await sync(), ['sent 1: 1', '+ 1']);
+  t.equal(entity.settled, true);
+  t.same(await tell('+a', '!', '+b'), ['! 1']);
+  t.equal(entity.depth, 2, 'what is held back counts');
+  entity.resume();
+  await rest();
+  t.same(await sync(), ['sent 2: 2,3', '+a 2', '+b 3']);
+});
+
+t.test('what comes while the lease is gone waits, in its order, for whoever asks first when it is back', async (t) => {
+  for (const released of [true, false]) {
+    const { entity, tell, sync, rest, lease } = await counter();
+    lease.holds = false;
+    t.same(await tell('a', '!', '+'), ['! 0'], 'what answers something is no read');
+    t.equal(entity.depth, 2, 'what is held back counts');
+    t.same(await tell('b'), []);
+    entity.pause();
+    lease.holds = true;
+    entity.release();
+    t.same(await rest(), [], 'paused as well');
+    entity.resume();
+    t.same([...(await rest()), ...(await sync())], ['sent 1: 1', 'a 0', '+ 1', 'b 1']);
+    lease.holds = false;
+    await tell('c');
+    lease.holds = true;
+    if (released) entity.release();
+    t.same(await tell('d'), ['c 1', 'd 1']);
+  }
+});
+
+t.test('nothing of a discarded entity has an effect, whatever becomes of its turns', async (t) => {
+  const { entity, tell, sync, log } = await counter();
+  await tell('+');
+  entity.pause();
+  await tell('a', 'b');
+  entity.tell('c');
+  t.same(entity.discard(''), ['a', 'b', 'c'], 'what was not handled is given back');
+  log.length = 0;
+  t.same(await sync(), [], 'its op is committed, and somebody else goes on from there');
+  t.equal(entity.tell('d'), false);
+});
+
+t.test('an op whose shard was lost neither fails nor succeeds here', async (t) => {
+  const lostShards: number[] = [];
+  const { entity, tell, log, rest } = await counter({ lost: (shard) => lostShards.push(shard) });
+  await tell('+');
+  log.length = 0;
+  entity.settle(newTurn(0), new NotLeaderError('gone'), 0);
+  t.same([await rest(), lostShards], [[], [0]]);
 });

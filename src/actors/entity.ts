@@ -1,4 +1,5 @@
 import type { Pipeline, Submission } from './pipeline.ts';
+import { NotLeaderError } from './replicated-pipeline.ts';
 import type { ActorSystem, Mailbox } from './spawn.ts';
 import { newTurn, type Turn } from './turn.ts';
 
@@ -31,6 +32,10 @@ export interface EntityRuntime {
   readonly mailboxMax: number;
   now(): number;
   onCrash(kind: string, error: unknown): void;
+  /** the log does not lead this shard any more */
+  lost(shard: number): void;
+  /** False: what is in memory may be old, another may lead the shard by now. `release` follows, or `discard`. */
+  mayRead(shard: number): boolean;
 }
 
 export interface Entity<M> {
@@ -42,6 +47,19 @@ export interface Entity<M> {
   /** ms since the epoch of the last wake-up */
   readonly lastActive: number;
   stop(): void;
+  /** The shard is about to move: what comes is held back, but for what ends or answers something that was let in. */
+  pause(): void;
+  /** It does not move after all. */
+  resume(): void;
+  /** The shard may be read again (`mayRead`). */
+  release(): void;
+  /** paused, and nothing is on its way to the log: what is in memory is what is committed */
+  readonly settled: boolean;
+  /**
+   * The shard is led elsewhere: what this entity had decided may hold or not, and nobody here can know. Nothing of it
+   * has an effect any more, neither of turns that are on their way nor of what waits. @returns what waited
+   */
+  discard(why: string): readonly M[];
 }
 
 /**
@@ -60,6 +78,8 @@ export class EntityShell<M, E> implements Entity<M> {
   /** set from a failure until the state is reloaded: what is to be done then */
   #failure: { readonly error: Error; readonly refused: Turn<E>[]; readonly lost: M[]; crashed: boolean } | undefined;
   #held: M[] = [];
+  #discarded = false;
+  #paused = false;
 
   constructor(kind: string, shard: number, behaviour: EntityBehaviour<M, E>, runtime: EntityRuntime) {
     this.shard = shard;
@@ -93,13 +113,39 @@ export class EntityShell<M, E> implements Entity<M> {
     this.#mailbox.stop();
   }
 
-  #receive(batch: readonly M[]): void {
+  get settled(): boolean {
+    return this.#paused && this.pending === 0 && this.#failure === undefined;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.release();
+  }
+
+  release(): void {
+    if (!this.#paused && this.#failure === undefined && this.#held.length > 0) this.#receive(this.#held.splice(0));
+  }
+
+  discard(_why: string): readonly M[] {
+    this.#discarded = true;
+    return [...this.#held.splice(0), ...this.#mailbox.stop()];
+  }
+
+  #receive(all: readonly M[]): void {
     this.lastActive = this.#runtime.now();
+    const held = this.#paused || !this.#runtime.mayRead(this.shard);
+    let batch = held ? this.#admitted(all) : all;
     if (this.#failure !== undefined) {
       for (const message of batch) this.#held.push(message);
       if (this.pending === 0) this.#recover();
       return;
     }
+    if (!held && this.#held.length > 0) batch = [...this.#held.splice(0), ...batch];
     let turn = newTurn<E>(this.lastActive);
     let from = 0;
     try {
@@ -118,6 +164,16 @@ export class EntityShell<M, E> implements Entity<M> {
     }
   }
 
+  /** What an entity still handles that is paused or may not be read; the rest is held back, in its order. */
+  #admitted(all: readonly M[]): readonly M[] {
+    const batch: M[] = [];
+    for (const message of all) {
+      if (this.#behaviour.urgent?.(message) === true) batch.push(message);
+      else this.#held.push(message);
+    }
+    return batch;
+  }
+
   #submit(turn: Turn<E>): void {
     turn.runImmediate(this.#run);
     if (this.pending === 0 && turn.isEmpty) return turn.runEffects(this.#run);
@@ -127,6 +183,9 @@ export class EntityShell<M, E> implements Entity<M> {
 
   settle(turn: Turn<E>, error: Error | undefined, idx: number): void {
     this.pending -= 1;
+    if (this.#discarded) return;
+    // The next leader may have committed it: neither effects nor a failure would be true.
+    if (error instanceof NotLeaderError) return this.#runtime.lost(this.shard);
     if (error !== undefined) {
       this.#failure ??= { error, refused: [], lost: [], crashed: false };
       this.#failure.refused.push(turn);

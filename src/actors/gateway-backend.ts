@@ -26,6 +26,8 @@ export interface BackendOptions {
   readonly sasl: Omit<SaslContext, 'domain' | 'secure'>;
   readonly registration: 'loopback' | 'everyone' | 'closed';
   readonly limit: GatewayBackend['limit'];
+  /** where somebody who has logged in over TLS, or not, is to go instead; absent: everybody stays */
+  readonly seeOtherUri?: (user: string, secure: boolean) => string | undefined;
   readonly askTimeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,11 +40,21 @@ const BIND_FEATURE = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>`;
 export function createGatewayBackend(options: BackendOptions): GatewayBackend {
   const { domain, runtime, accounts, clock, log } = options;
 
-  function ask<T>(user: string, question: (reply: (answer: T) => void) => SessionMessage): Promise<T> {
+  function ask<T extends BindOutcome | ResumeOutcome>(
+    user: string,
+    conn: Connection,
+    question: (reply: (answer: T) => void) => SessionMessage,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = clock.setTimer(options.askTimeoutMs, () => reject(new Error('the session did not answer')));
+      let late = false;
+      const timer = clock.setTimer(options.askTimeoutMs, () => {
+        late = true;
+        reject(new Error('the session did not answer'));
+      });
       const reply = (answer: T): void => {
         clock.clear(timer);
+        // The client has been told that it failed: the stream must not stay with this socket.
+        if (late && answer.ok) runtime.toSession(user, { t: 'gone', sid: answer.sid, conn, clean: false });
         resolve(answer);
       };
       if (runtime.toSession(user, question(reply))) return;
@@ -74,12 +86,12 @@ export function createGatewayBackend(options: BackendOptions): GatewayBackend {
     derive: options.pbkdf2,
     register: (user, password) => accounts.create(user, password, 'in-band'),
     registerAnonymous: (user) => accounts.createAnonymous(user),
-    bind: (user, conn, resource) => ask<BindOutcome>(user, (reply) => ({ t: 'bind', conn, resource, reply })),
-    resume: (user, conn: Connection, smId, h) =>
-      ask<ResumeOutcome>(user, (reply) => ({ t: 'resume', conn, smId, h, reply })),
+    seeOtherUri: (user, peer) => options.seeOtherUri?.(user, peer.secure),
+    bind: (user, conn, resource) => ask<BindOutcome>(user, conn, (reply) => ({ t: 'bind', conn, resource, reply })),
+    resume: (user, conn, smId, h) => ask<ResumeOutcome>(user, conn, (reply) => ({ t: 'resume', conn, smId, h, reply })),
     frame: (user, sid, conn, frame) => {
       // A frame that is lost would make `h` count wrongly: the socket goes, the client resumes and sends it again.
-      if (runtime.toSession(user, { t: 'frame', sid, frame })) return;
+      if (runtime.toSession(user, { t: 'frame', sid, frame, conn })) return;
       conn.close({ t: 'detached', why: 'the mailbox of the session is full' });
     },
     gone: (user, sid, conn, clean) => void runtime.toSession(user, { t: 'gone', sid, conn, clean }),

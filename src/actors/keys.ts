@@ -8,6 +8,11 @@ export function directChatId(a: string, b: string): string {
   return a < b ? `${a}/${b}` : `${b}/${a}`;
 }
 
+/** Bare JIDs have no '/': a chat of two is named by both, a group by its own. */
+export function isDirect(chatId: string): boolean {
+  return chatId.includes('/');
+}
+
 /** The bare JIDs of a direct chat, one when it is a chat with oneself. */
 export function directMembers(chatId: string): string[] {
   const slash = chatId.indexOf('/');
@@ -37,3 +42,5 @@ export const inboxStream = (bareJid: string): string => `i/${bareJid}`;
 export const indexStream = (bareJid: string, chatId: string): string => `x/${bareJid}/${chatId}`;
 /** Row that lists an account of the shard, for `rookery user list`; its value is when it was made, ms since the epoch. */
 export const accountIndexRow = (bareJid: string): string => `A/${bareJid}`;
+/** Row that tells which resources of a user are available, so that the shard's next leader knows who is gone. */
+export const onlineRow = (bareJid: string): string => `O/${bareJid}`;

@@ -2,8 +2,12 @@ import type { Element } from 'ltx';
 import type { CloseReason } from '../base/close-reason.ts';
 import type { MessageFlags, MessageRecord } from '../xmpp/message-record.ts';
 import type { PeerMessage, StanzaCondition } from '../xmpp/module.ts';
+import type { SessionBlob, StreamPlace } from './session-handover.ts';
 
-/** What entities (session and chat actors) say to each other. Kept plain, so that the bus can carry each kind. */
+/**
+ * What entities (session and chat actors) say to each other. What may cross nodes is plain (wire.ts); what carries a
+ * function or a socket stays on its node.
+ */
 
 /** Where an outbox item comes from; the receiver acks it after its own commit (I14). */
 export interface Source {
@@ -49,8 +53,20 @@ export interface Send {
   readonly flags: MessageFlags | undefined;
   /** false: ordered with the chat's messages, but never logged (chat states, no-store, errors, headlines) */
   readonly store: boolean;
-  /** the sender session's own number for the answer; 0 wants none */
+  /** the sender session's own number for the answer, rising; 0 wants none */
   readonly token: number;
+  /** where the chat may be on another node, so that a send can be lost or come twice */
+  readonly order?: SendOrder;
+}
+
+/** What keeps the sends of one session to one chat in order, and one of each, over a bus that may lose them. */
+export interface SendOrder {
+  /** names this activation of the sender's session; no other one of any user has it */
+  readonly run: string;
+  /** epoch of the shard that the session lives on: with a higher one elsewhere, this one is not the sender any more */
+  readonly era: number;
+  /** token of the sender's latest send to this chat that was unanswered when this one left, 0 when none was */
+  readonly prev: number;
 }
 
 export type ChatMessage =
@@ -80,7 +96,13 @@ export type SessionMessage =
     }
   | { readonly t: 'live'; readonly chat: string; readonly message: LiveMessage }
   | { readonly t: 'exists?'; readonly chat: string }
-  | { readonly t: 'answer'; readonly token: number; readonly outcome: SendOutcome }
+  | { readonly t: 'answer'; readonly token: number; readonly outcome: SendOutcome; readonly run?: string }
+  /** a send before one that came is missing: all unanswered ones to this chat are wanted again, in order */
+  | { readonly t: 'again'; readonly chat: string; readonly run: string | undefined }
+  /** resources that were available under the shard's former leader; those that are not back are gone */
+  | { readonly t: 'orphans'; readonly resources: readonly string[] }
+  /** the session was live on the shard's former leader: it goes on here */
+  | { readonly t: 'adopt'; readonly blob: SessionBlob; readonly connOf: (place: StreamPlace) => ConnPort }
   | GatewayMessage;
 
 /** A parsed frame of a bound stream. */
@@ -104,7 +126,8 @@ export type GatewayMessage =
       readonly h: number;
       readonly reply: (answer: ResumeAnswer) => void;
     }
-  | { readonly t: 'frame'; readonly sid: number; readonly frame: Frame }
+  /** `conn` is where it came in; needed only when the session is on another node */
+  | { readonly t: 'frame'; readonly sid: number; readonly frame: Frame; readonly conn?: ConnPort }
   /** the socket is gone; a clean close ends the stream, anything else detaches a resumable one */
   | { readonly t: 'gone'; readonly sid: number; readonly conn: ConnPort; readonly clean: boolean }
   | { readonly t: 'account'; readonly ask: AccountAsk; readonly reply: (answer: AccountAnswer) => void }
@@ -135,7 +158,7 @@ export type AccountAnswer =
   | { readonly t: 'conflict' }
   | { readonly t: 'failed'; readonly condition: StanzaCondition };
 
-/** A socket as the session sees it. Remote gateways will sit behind the same port. */
+/** A socket as the session sees it: one of this node (transport/connection.ts), or of another (session-links.ts). */
 export interface ConnPort {
   /** Queues one frame; frames of one loop turn leave in one write. */
   send(xml: string): void;

@@ -7,6 +7,9 @@ function outbox(): { box: Outbox; sent: string[]; acked: string[] } {
   const box = new Outbox({
     resendMs: 100,
     resendMsMax: 300,
+    nackMs: 10,
+    now: () => 0,
+    later: () => {},
     send: (to, { shard, idx, pos }, body, live) => sent.push(`${to} ${shard}/${idx}/${pos} ${body}${live ?? ''}`),
     acked: (shard, idx) => acked.push(`${shard}/${idx}`),
   });
@@ -50,4 +53,33 @@ t.test('an op is reported once, when the last of its items is acknowledged', asy
   box.ack({ shard: 9, idx: 9, pos: 0 });
   t.same(acked, ['2/1', '1/1']);
   t.equal(box.size, 0, 'nothing is kept of it');
+});
+
+t.test(
+  'a refused item goes again with everything behind it for the same receiver, in order, and nothing else',
+  async (t) => {
+    const { box, sent } = outbox();
+    box.add(3, 7, items('x', 'y'), [], 0);
+    box.add(3, 8, items('x'), [], 0);
+    box.add(4, 1, items('x'), [], 0);
+    box.add(3, 9, items('x'), [], 0);
+    box.ack({ shard: 3, idx: 8, pos: 0 });
+    sent.length = 0;
+    box.nack({ shard: 3, idx: 9, pos: 0 }, 'gap');
+    t.same(sent, ['x 3/7/0 b', 'x 3/9/0 b']);
+    box.nack({ shard: 3, idx: 8, pos: 0 }, 'gap');
+    t.equal(sent.length, 2, 'an old refusal of what was acknowledged since means nothing');
+  },
+);
+
+t.test('what a shard left is not sent any more when it is led elsewhere', async (t) => {
+  const { box, sent, acked } = outbox();
+  box.add(3, 7, items('x'), [], 0);
+  box.add(4, 7, items('x'), [], 0);
+  box.drop(3);
+  sent.length = 0;
+  box.sweep(1000);
+  t.same(sent, ['x 4/7/0 b']);
+  box.ack({ shard: 3, idx: 7, pos: 0 });
+  t.same([acked, box.size], [[], 1]);
 });

@@ -1,187 +1,190 @@
+import { systemClock } from '../base/clock.ts';
 import { shardOf } from '../base/hash.ts';
-import type { Directory } from '../cluster/directory.ts';
-import type { LogStore, Write } from '../storage/log-store.ts';
-import type { Bus } from '../transport/bus.ts';
-import type { ArchiveEntry } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { type ChatEntity, spawnChat } from './chat.ts';
-import type { ChatLimits } from './chat-state.ts';
-import type { Entity, EntityRuntime } from './entity.ts';
-import { chatKey, inboxStream, messageStream, sessionKey } from './keys.ts';
+import { listAccounts, pageOfAccounts } from './account-list.ts';
+import { spawnChat } from './chat.ts';
+import { answerTo } from './chat-state.ts';
+import { Crossing } from './crossing.ts';
+import { type ClusterParts, CROSSING_DEFAULTS } from './crossing-options.ts';
+import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { Entities } from './entities.ts';
+import type { EntityRuntime } from './entity.ts';
+import { HandOvers } from './hand-overs.ts';
+import { chatKey, inboxStream, messageStream, onlineRow, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, PostItem, SessionMessage, Source } from './messages.ts';
 import { Outbox } from './outbox.ts';
-import { createPipeline, type Pipeline } from './pipeline.ts';
-import { type SessionEntity, type SessionShellParts, spawnSession } from './session.ts';
-import type { SessionLimits } from './session-types.ts';
-import { type ActorSystem, startActorSystem } from './spawn.ts';
+import { Pages } from './pages.ts';
+import { createPipeline } from './pipeline.ts';
+import { Routes } from './routes.ts';
+import type { Runtime, RuntimeOptions } from './runtime-types.ts';
+import { type SessionShellParts, spawnSession } from './session.ts';
+import type { OnlineRow } from './session-online.ts';
+import { startActorSystem } from './spawn.ts';
 import type { Turn } from './turn.ts';
+import type { FarDelivery, NackReason } from './wire.ts';
+
+export type { Runtime, RuntimeOptions, RuntimeStats } from './runtime-types.ts';
 
 /**
- * The entities this node leads: finds or activates an entity by its key, routes messages to the leader of a key's
- * shard, keeps the outbox moving, and puts idle entities to sleep.
- *
- * Bound: `entitiesMax` active entities; above it the sweep passivates the longest idle ones whatever their age. An
- * entity with streams or unsettled turns stays.
+ * The entities of the shards this node leads: routes messages to the leader of a key's shard, keeps the outbox moving,
+ * and says what becomes of entities when leadership comes and goes. A node that is alone leads every shard for good.
  */
-export interface RuntimeOptions {
-  readonly nodeId: string;
-  readonly store: LogStore;
-  readonly bus: Bus;
-  readonly directory: Directory;
-  now(): number;
-  monotonicMs(): number;
-  readonly mailboxMax: number;
-  readonly turnsMax: number;
-  readonly busyOps: number;
-  readonly busyTickMs: number;
-  readonly idleMs: number;
-  readonly entitiesMax: number;
-  readonly resendMs: number;
-  readonly resendMsMax: number;
-  readonly sweepMs: number;
-  readonly rowsMax: number;
-  readonly chat: ChatLimits;
-  readonly session: SessionLimits;
-  readonly sessionParts: Pick<SessionShellParts, 'domain' | 'newId' | 'dispatchIq' | 'registration' | 'setPassword'>;
-  onCrash(kind: string, error: unknown): void;
-}
-
-export interface RuntimeStats {
-  readonly sessions: number;
-  readonly chats: number;
-  readonly streams: number;
-  /** stanzas of clients since the start, by kind */
-  readonly stanzas: Readonly<Record<string, number>>;
-  readonly outbox: number;
-  readonly resent: number;
-  readonly actors: ReturnType<ActorSystem['stats']>;
-  readonly pipeline: Pipeline['stats'];
-}
-
-/** What entities send each other over the bus. */
-type Envelope =
-  | { readonly t: 'session'; readonly to: string; readonly msg: SessionMessage }
-  | { readonly t: 'chat'; readonly to: string; readonly msg: ChatMessage }
-  | { readonly t: 'ack'; readonly source: Source };
-
-export interface Runtime {
-  /** False when its mailbox is full: the message is lost, the caller owes an answer. True says only "under way". */
-  toSession(bareJid: string, message: SessionMessage): boolean;
-  toChat(chatId: string, message: ChatMessage): void;
-  fetch(entries: readonly ArchiveEntry[]): (MessageRecord | undefined)[];
-  /** Writes rows outside any entity (the node's own); rejects when the log refuses them. */
-  write(shard: number, writes: readonly Write[]): Promise<void>;
-  readonly pipeline: Pipeline;
-  stats(): RuntimeStats;
-  /** What the timer does every `sweepMs`: resends, resume windows, idle entities. */
-  sweep(): void;
-  /** Waits until everything accepted so far is committed and its effects have run. */
-  quiesce(): Promise<void>;
-  close(): Promise<void>;
-}
-
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { store, bus, directory } = options;
-  const system = startActorSystem();
+  const { store, cluster, rules = ALL_DELIVERY_RULES } = options;
+  const system = options.actors ?? startActorSystem();
   const stanzas = { message: 0, presence: 0, iq: 0 };
-  const pipeline = createPipeline(store, {
-    pendingMax: options.turnsMax,
-    busyOps: options.busyOps,
-    busyTickMs: options.busyTickMs,
-    monotonicMs: options.monotonicMs,
-  });
-  const sessions = new Map<string, SessionEntity>();
-  const chats = new Map<string, ChatEntity>();
-  const entityRuntime: EntityRuntime = {
-    system,
-    pipeline,
-    mailboxMax: options.mailboxMax,
+  const later = options.later ?? ((delayMs: number, run: () => void): void => void systemClock.setTimer(delayMs, run));
+  const pipeline =
+    options.pipeline ??
+    createPipeline(store, {
+      pendingMax: options.turnsMax,
+      busyOps: options.busyOps,
+      busyTickMs: options.busyTickMs,
+      monotonicMs: options.monotonicMs,
+    });
+  const routes = new Routes(options.nodeId, options.directory, cluster === undefined, {
+    hintMs: cluster?.options?.hintMs ?? CROSSING_DEFAULTS.hintMs,
     now: options.now,
-    onCrash: options.onCrash,
-  };
+  });
+  const shardOfSession = (user: string): number => shardOf(sessionKey(user), routes.shards);
+  const shardOfChat = (id: string): number => shardOf(chatKey(id), routes.shards);
   const outbox = new Outbox({
     resendMs: options.resendMs,
     resendMsMax: options.resendMsMax,
+    nackMs: options.nackMs ?? 20,
+    now: options.now,
+    later,
     send: sendItem,
     acked: (shard, idx) => store.acked(shard, idx),
   });
+  const entities = createEntities();
+  const crossing = cluster === undefined ? undefined : createCrossing(cluster);
+  const handOvers = crossing && createHandOvers(crossing);
+  const pages = crossing ?? alonePages();
 
-  const shardOfKey = (key: string): number => shardOf(key, directory.shards);
-  const post = (key: string, envelope: Envelope): void =>
-    bus.send(directory.leader(shardOfKey(key)), { key, message: envelope });
-
-  const sessionParts: SessionShellParts = {
-    ...options.sessionParts,
-    store,
-    limits: options.session,
-    stanzas,
-    rowsMax: options.rowsMax,
-    lastInbox: (user) => store.last(shardOfKey(sessionKey(user)), inboxStream(user)),
-    readInbox: (user, seq) =>
-      store.read(shardOfKey(sessionKey(user)), inboxStream(user), { from: seq, to: seq, limit: 1 })[0]?.record as never,
-    toChat,
-    toSession,
-    ackDelivery,
-    dispatch: addToOutbox,
-    fetch,
-  };
-  const chatParts = { store, limits: options.chat, toSession, ackDelivery, dispatch: addToOutbox };
-
-  bus.receive(({ message }) => {
-    const envelope = message as Envelope;
-    switch (envelope.t) {
-      case 'session':
-        return void session(envelope.to).tell(envelope.msg);
-      case 'chat':
-        return tellChat(chat(envelope.to), envelope.msg);
-      case 'ack':
-        return outbox.ack(envelope.source);
-    }
-  });
-
-  function session(user: string): SessionEntity {
-    let entity = sessions.get(user);
-    if (entity === undefined) {
-      entity = spawnSession(user, shardOfKey(sessionKey(user)), sessionParts, entityRuntime);
-      sessions.set(user, entity);
-    }
-    return entity;
+  function createEntities(): Entities {
+    const entityRuntime: EntityRuntime = {
+      system,
+      pipeline,
+      mailboxMax: options.mailboxMax,
+      now: options.now,
+      onCrash: options.onCrash,
+      lost: (shard) => unlead(shard, 'its log is led elsewhere'),
+      mayRead: cluster?.mayRead ?? (() => true),
+    };
+    const common = { store, toSession, ackDelivery, dispatch: addToOutbox };
+    const limits = cluster && { ...CROSSING_DEFAULTS, ...cluster.options };
+    const sessionParts: SessionShellParts = {
+      ...options.sessionParts,
+      ...common,
+      limits: options.session,
+      rules,
+      stanzas,
+      rowsMax: options.rowsMax,
+      ...(limits && { crossing: limits }),
+      newRun: () => cluster?.newRun(),
+      epochOf: (shard) => routes.epochOf(shard),
+      lastInbox: (user) => store.last(shardOfSession(user), inboxStream(user)),
+      readInbox: (user, seq) =>
+        store.read(shardOfSession(user), inboxStream(user), { from: seq, to: seq, limit: 1 })[0]?.record as never,
+      toChat,
+      nackDelivery: (source) => nackDelivery(source, 'gap'),
+      fetch: (entries) => pages.fetch(entries),
+    };
+    const chatLimits = { ...options.chat, rules, ...(limits && { askAgainMs: limits.sendRetryMs }) };
+    const chatParts = { ...common, limits: chatLimits };
+    return new Entities({
+      ...options,
+      movable: cluster !== undefined,
+      spawnSession: (user, shard) => spawnSession(user, shard, sessionParts, entityRuntime),
+      spawnChat: (id, shard) => spawnChat(id, shard, chatParts, entityRuntime),
+    });
   }
 
-  function chat(id: string): ChatEntity {
-    let entity = chats.get(id);
-    if (entity === undefined) {
-      entity = spawnChat(id, shardOfKey(chatKey(id)), chatParts, entityRuntime);
-      chats.set(id, entity);
-    }
-    return entity;
+  function createCrossing(parts: ClusterParts): Crossing {
+    const { nodeId, bus } = options;
+    const here = {
+      session: tellSession,
+      isActive: (user: string) => entities.sessions.has(user),
+      isPaused: (user: string) => handOvers?.idle === false && handOvers.isPaused(shardOfSession(user)),
+      chat: (id: string, msg: ChatMessage) => tellChat(id, shardOfChat(id), msg),
+      deliver: deliverHere,
+    };
+    return new Crossing({ nodeId, bus, store, routes, cluster: parts, outbox, shardOfChat, toSession, here });
   }
 
-  function ackDelivery(source: Source): void {
-    const leader = directory.leader(source.shard);
-    if (leader === bus.nodeId) outbox.ack(source);
-    else bus.send(leader, { key: '', message: { t: 'ack', source } satisfies Envelope });
+  function createHandOvers(between: Crossing): HandOvers {
+    return new HandOvers({
+      nodeId: options.nodeId,
+      crossing: between,
+      entities,
+      routes,
+      tell: tellSession,
+      toSession,
+      nack: (source) => nackDelivery(source, 'notLeader'),
+      now: options.now,
+      later,
+    });
+  }
+
+  function alonePages(): Pages {
+    return new Pages({
+      store,
+      answerBytesMax: 0,
+      timeoutMs: 0,
+      pauseMs: 0,
+      shardOfChat,
+      leads: () => true,
+      farLeader: () => undefined,
+      now: options.now,
+      later,
+      ask: async () => undefined,
+    });
   }
 
   // An entity that is active here is led here: no need to hash its key and look its leader up.
   function toSession(bareJid: string, msg: SessionMessage): boolean {
-    const active = sessions.get(bareJid);
+    if (crossing?.takesByLink(msg) === true) return true;
+    const active = entities.sessions.get(bareJid);
     if (active !== undefined) return active.tell(msg);
-    post(sessionKey(bareJid), { t: 'session', to: bareJid, msg });
+    const shard = shardOfSession(bareJid);
+    if (routes.leads(shard)) return entities.session(bareJid, shard).tell(msg);
+    crossing?.toSession(shard, bareJid, msg);
     return true;
   }
 
-  /** A send that its chat has no room for is answered, or the sender's stream would wait for ever. */
-  function tellChat(to: ChatEntity, msg: ChatMessage): void {
-    if (to.tell(msg) || msg.t !== 'send' || msg.token === 0) return;
-    const outcome = { ok: false, condition: 'resource-constraint', text: 'The chat is too busy' } as const;
-    toSession(msg.sender, { t: 'answer', token: msg.token, outcome });
+  /** To a session that must be led here. */
+  function tellSession(user: string, msg: SessionMessage): boolean {
+    const active = entities.sessions.get(user);
+    if (active !== undefined) return active.tell(msg);
+    const shard = shardOfSession(user);
+    return routes.leads(shard) && entities.session(user, shard).tell(msg);
   }
 
   function toChat(chatId: string, msg: ChatMessage): void {
-    const active = chats.get(chatId);
-    if (active !== undefined) tellChat(active, msg);
-    else post(chatKey(chatId), { t: 'chat', to: chatId, msg });
+    const active = entities.chats.get(chatId);
+    const shard = active?.shard ?? shardOfChat(chatId);
+    if (active !== undefined || routes.leads(shard)) tellChat(chatId, shard, msg);
+    else crossing?.toChat(shard, chatId, msg);
+  }
+
+  /** A send that its chat has no room for is answered, or the sender's stream would wait for ever. */
+  function tellChat(id: string, shard: number, msg: ChatMessage): boolean {
+    if (entities.chat(id, shard).tell(msg)) return true;
+    if (msg.t !== 'send' || msg.token === 0) return false;
+    const outcome = { ok: false, condition: 'resource-constraint', text: 'The chat is too busy' } as const;
+    toSession(msg.sender, answerTo(msg, outcome));
+    return false;
+  }
+
+  function ackDelivery(source: Source): void {
+    if (routes.leads(source.shard)) outbox.ack(source);
+    else crossing?.ack(source);
+  }
+
+  function nackDelivery(source: Source, why: NackReason): void {
+    if (routes.leads(source.shard)) outbox.nack(source, why);
+    else crossing?.nack(source, why);
   }
 
   function addToOutbox(shard: number, idx: number, turn: Turn<unknown>): void {
@@ -190,81 +193,94 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   function sendItem(to: string, source: Source, body: unknown, live: unknown): void {
     const item = body as ChatItem | PostItem;
-    const colon = to.indexOf(':');
-    const name = to.slice(colon + 1);
-    if (to.startsWith('chat:')) return toChat(name, { t: 'deliver', source, item: item as PostItem });
     const record =
       item.t === 'msg' ? ((live as MessageRecord | undefined) ?? readMessage(item.chat, item.seq)) : undefined;
-    toSession(name, { t: 'deliver', source, item, record });
+    const delivery = { to, source, item, record };
+    const shard = crossing === undefined ? 0 : shardOf(to, routes.shards);
+    if (crossing !== undefined && !routes.leads(shard)) crossing.deliver(shard, delivery);
+    else if (!deliverHere(delivery)) outbox.nack(source, 'full');
+  }
+
+  /** @returns false when there is no room */
+  function deliverHere({ to, source, item, record }: FarDelivery): boolean {
+    const name = to.slice(to.indexOf(':') + 1);
+    if (!to.startsWith('chat:')) return tellSession(name, { t: 'deliver', source, item, record });
+    return entities.chat(name, shardOfChat(name)).tell({ t: 'deliver', source, item: item as PostItem });
   }
 
   function readMessage(chatId: string, seq: number): MessageRecord | undefined {
-    return store.read(shardOfKey(chatKey(chatId)), messageStream(chatId), { from: seq, to: seq, limit: 1 })[0]
-      ?.record as MessageRecord | undefined;
+    return store.read(shardOfChat(chatId), messageStream(chatId), { from: seq, to: seq, limit: 1 })[0]?.record as
+      | MessageRecord
+      | undefined;
   }
 
-  /** Messages of a page: neighbours of one chat are read in one go. */
-  function fetch(entries: readonly ArchiveEntry[]): (MessageRecord | undefined)[] {
-    const found: (MessageRecord | undefined)[] = new Array(entries.length);
-    const byChat = new Map<string, { seq: number; at: number }[]>();
-    for (const [at, { chat: id, chatSeq }] of entries.entries()) {
-      const wanted = byChat.get(id);
-      if (wanted === undefined) byChat.set(id, [{ seq: chatSeq, at }]);
-      else wanted.push({ seq: chatSeq, at });
-    }
-    for (const [id, wanted] of byChat) {
-      wanted.sort((a, b) => a.seq - b.seq);
-      const shard = shardOfKey(chatKey(id));
-      for (let i = 0; i < wanted.length; ) {
-        let end = i + 1;
-        while (end < wanted.length && wanted[end]!.seq - wanted[end - 1]!.seq <= 8) end += 1;
-        const from = wanted[i]!.seq;
-        const to = wanted[end - 1]!.seq;
-        const records = new Map(
-          store
-            .read(shard, messageStream(id), { from, to, limit: to - from + 1 })
-            .map(({ seq, record }) => [seq, record]),
-        );
-        for (; i < end; i++) found[wanted[i]!.at] = records.get(wanted[i]!.seq) as MessageRecord | undefined;
+  function lead(shard: number, epoch = 0): void {
+    if (cluster === undefined || crossing === undefined) return;
+    if (!routes.lead(shard, epoch)) return handOvers?.resume(shard);
+    handOvers?.arrive(shard);
+    if (rules.outboxOutlivesLeader)
+      for (const op of cluster.unacked(shard)) outbox.add(shard, op.idx, op.outbox, [], options.now());
+    tellOrphans(shard, cluster, crossing);
+    crossing.released();
+  }
+
+  /** Clients of the former leader get time to come back; then who saw them hears of those that did not. */
+  function tellOrphans(shard: number, { random }: ClusterParts, { options: limits }: Crossing): void {
+    const prefix = onlineRow('');
+    const rows = store.scan(shard, prefix, Number.MAX_SAFE_INTEGER) as [string, OnlineRow][];
+    if (rows.length === 0) return;
+    later(limits.orphansAfterMs + random.float() * limits.orphansSpreadMs, () => {
+      if (!routes.leads(shard)) return;
+      for (const [key, { resources }] of rows) tellSession(key.slice(prefix.length), { t: 'orphans', resources });
+    });
+  }
+
+  function unlead(shards: number | readonly number[], why: string): void {
+    const lost = new Set((typeof shards === 'number' ? [shards] : shards).filter((shard) => routes.unlead(shard)));
+    if (lost.size === 0 || crossing === undefined) return;
+    handOvers?.leave(lost);
+    crossing.served.lose(lost);
+    for (const shard of lost) {
+      outbox.drop(shard);
+      const left = entities.drop(shard, why);
+      // Nobody has seen these: the next leader does. Of a frame the socket is gone.
+      for (const { user, message } of left.sessions) {
+        if (message.t === 'deliver') nackDelivery(message.source, 'notLeader');
+        else if (message.t !== 'frame' && !crossing.served.has(message)) toSession(user, message);
       }
+      for (const { id, message } of left.chats) toChat(id, message);
     }
-    return found;
   }
 
   // What was committed and perhaps not delivered before the last stop: sent again, receivers drop what they have.
-  for (const op of store.recovered.unacked) outbox.add(op.shard, op.idx, op.outbox, [], options.now());
+  if (cluster === undefined) {
+    for (const op of store.recovered.unacked) outbox.add(op.shard, op.idx, op.outbox, [], options.now());
+  }
 
-  const sweeper = setInterval(sweep, options.sweepMs);
-  sweeper.unref();
+  const sweeper = options.sweepMs > 0 ? setInterval(sweep, options.sweepMs) : undefined;
+  sweeper?.unref();
 
   function sweep(): void {
     const now = options.now();
     outbox.sweep(now);
-    const excess = sessions.size + chats.size > options.entitiesMax;
-    const idleMs = excess ? options.sweepMs : options.idleMs;
-    for (const [user, entity] of sessions) {
-      if (entity.restless) entity.tell({ t: 'sweep', now });
-      else if (entity.streams > 0) continue;
-      else if (entity.unwritten && now - entity.lastActive >= idleMs) entity.tell({ t: 'flush' });
-      else if (asleep(entity, now, idleMs)) sessions.delete(user);
-    }
-    for (const [id, entity] of chats) {
-      if (entity.waiting) entity.tell({ t: 'sweep', now });
-      else if (asleep(entity, now, idleMs)) chats.delete(id);
-    }
+    entities.sweep(now);
+    crossing?.sweep();
   }
 
-  function asleep(entity: Entity<never>, now: number, idleMs: number): boolean {
-    if (entity.pending > 0 || entity.depth > 0 || now - entity.lastActive < idleMs) return false;
-    entity.stop();
-    return true;
-  }
-
-  async function quiesce(): Promise<void> {
+  /** @param msMax of a node whose ops may never be committed, for want of other copies */
+  async function quiesce(msMax?: number): Promise<void> {
+    let late = false;
+    const giveUp = new Promise<void>((resolve) => {
+      if (msMax === undefined) return;
+      later(msMax, () => {
+        late = true;
+        resolve();
+      });
+    });
     // Effects of one commit may lead to another op (deliveries): quiet is two rounds without any.
-    for (let quiet = 0; quiet < 2; ) {
+    for (let quiet = 0; quiet < 2 && !late; ) {
       const before = pipeline.stats.commits;
-      await pipeline.drained();
+      await Promise.race([pipeline.drained(), giveUp]);
       await new Promise((resolve) => setImmediate(resolve));
       await new Promise((resolve) => setImmediate(resolve));
       quiet = pipeline.stats.pending === 0 && pipeline.stats.commits === before ? quiet + 1 : 0;
@@ -274,7 +290,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   return {
     toSession,
     toChat,
-    fetch,
+    fetch: (entries) => pages.fetch(entries),
+    listAccounts: async (limit) =>
+      crossing?.accounts(limit) ??
+      listAccounts([options.nodeId], routes.shards, limit, async (_node, ask) =>
+        pageOfAccounts(store, routes.led(), ask),
+      ),
     write: (shard, writes) =>
       new Promise((resolve, reject) => {
         pipeline.submit({
@@ -284,27 +305,35 @@ export function createRuntime(options: RuntimeOptions): Runtime {
           settle: (error) => (error === undefined ? resolve() : reject(error)),
         });
       }),
-    pipeline,
-    stats() {
-      let streams = 0;
-      for (const entity of sessions.values()) streams += entity.streams;
-      return {
-        sessions: sessions.size,
-        chats: chats.size,
-        streams,
-        stanzas: { ...stanzas },
-        outbox: outbox.size,
-        resent: outbox.resent,
-        actors: system.stats(),
-        pipeline: pipeline.stats,
-      };
+    lead,
+    unlead,
+    leads: (shard) => routes.leads(shard),
+    readable: (shard) => entities.release(shard),
+    pause: (shard) => (routes.leads(shard) ? handOvers?.pause(shard) : undefined),
+    moved: () => {
+      crossing?.released();
+      handOvers?.tryLeaving();
     },
+    nodeGone: (nodeId) => crossing?.nodeGone(nodeId),
+    pipeline,
+    stats: () => ({
+      sessions: entities.sessions.size,
+      chats: entities.chats.size,
+      streams: entities.streams,
+      stanzas: { ...stanzas },
+      outbox: outbox.size,
+      resent: outbox.resent,
+      actors: system.stats(),
+      pipeline: pipeline.stats,
+      crossing: crossing?.stats,
+      handedOver: handOvers?.moved ?? 0,
+    }),
     sweep,
-    quiesce,
+    quiesce: () => quiesce(),
     async close() {
       clearInterval(sweeper);
-      for (const entity of sessions.values()) if (entity.unwritten) entity.tell({ t: 'flush' });
-      await quiesce();
+      entities.flush();
+      await quiesce(cluster && { ...CROSSING_DEFAULTS, ...cluster.options }.closeMs);
       system.stop();
     },
   };

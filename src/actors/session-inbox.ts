@@ -9,7 +9,7 @@ import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
-import { chatKey, directPeer } from './keys.ts';
+import { chatKey, directPeer, isDirect } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import type { SessionState } from './session-state.ts';
 import { SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
@@ -20,6 +20,7 @@ const NO_CHAT: UserChatRow = { v: 1, cur: 0, n: 0, unread: 0, read: 0 };
 
 export function onMessageItem(session: SessionState, source: Source, item: ChatItem, record: MessageRecord): void {
   const { turn } = session;
+  const { rules } = session.parts;
   // The account went while the message was on its way: there is no inbox to put it in. The chat may not have heard, for
   // an account only tells the chats it knows; whoever has the name next would take its messages for gaps.
   if (!session.exists) {
@@ -29,20 +30,35 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
   }
   const names = session.namesOf(item.chat);
   const row = session.get<UserChatRow>(names.rowKey);
-  if (row !== undefined && item.seq <= row.cur) {
+  if (row !== undefined && item.seq <= row.cur && rules.knownIsDropped) {
     turn.effects.push({ t: 'ackDelivery', source });
     return;
   }
   // It was on its way to an account of this name that has been removed: this one has never been in that chat.
-  if (row === undefined && !item.first && record.ts < (session.get<AccountRow>(ACCOUNT_KEY)?.createdMs ?? 0)) {
+  if (row === undefined && !item.first && isOlderThanAccount(session, record)) {
     turn.effects.push({ t: 'ackDelivery', source });
     return;
   }
-  // A gap: an earlier item was lost on the way. Not acked, so the source sends both again, in order.
-  if (row === undefined ? !item.first : item.seq !== row.cur + 1) return;
+  // A gap: an earlier item was lost on the way. The source sends both again, in order.
+  if (rules.deliveriesChained && (row === undefined ? !item.first : item.seq > row.cur + 1)) {
+    turn.immediate.push({ t: 'nackDelivery', source });
+    return;
+  }
   deliver(session, item, record, row ?? NO_CHAT, names);
-  turn.effects.push({ t: 'ackDelivery', source });
+  (rules.ackAfterCommit ? turn.effects : turn.immediate).push({ t: 'ackDelivery', source });
 }
+
+/**
+ * Between nodes the clock that dated the message may be behind the one that dated the account. What is taken for too old
+ * is lost, what is not is sent again until the chat's next message, which is this account's first: so in doubt it is not.
+ */
+function isOlderThanAccount(session: SessionState, { ts }: MessageRecord): boolean {
+  const createdMs = session.get<AccountRow>(ACCOUNT_KEY)?.createdMs ?? 0;
+  return ts < createdMs - (session.parts.crossing === undefined ? 0 : CLOCKS_APART_MS);
+}
+
+/** No two nodes' clocks are as far apart, ms. */
+const CLOCKS_APART_MS = 600_000;
 
 function deliver(
   session: SessionState,
@@ -69,15 +85,24 @@ function deliver(
   session.inboxSeq = seq;
   session.lastPointer = pointer;
   const resource = resourceOf(mine ? record.to : record.from);
-  session.turn.streams.push(inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names));
-  session.callPut(names.rowKey, names.row, row);
+  const write = inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names);
+  if (session.parts.rules.cursorWithItem) {
+    session.turn.streams.push(write);
+    session.callPut(names.rowKey, names.row, row);
+  } else {
+    for (const one of write.writes ?? []) if (one.t !== 'put' || one.key !== names.row) session.turn.streams.push(one);
+    session.rows.set(names.rowKey, row);
+  }
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
 }
 
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */
 function isShown(session: SessionState, chat: string, record: MessageRecord): boolean {
   if (record.x?.hidden === true) return false;
-  return !session.rows.has(PREFS_ROW) || archivesFor(session, parseJid(directPeer(chat, session.user)));
+  return (
+    !session.rows.has(PREFS_ROW) ||
+    archivesFor(session, parseJid(isDirect(chat) ? directPeer(chat, session.user) : chat))
+  );
 }
 
 /** `from` of a record is the full JID of its sender. */

@@ -12,10 +12,12 @@ import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
 import { originId, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
 import { directChatId } from './keys.ts';
-import type { Frame, SendOutcome } from './messages.ts';
+import type { Frame, Send, SendOutcome } from './messages.ts';
 import { startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
+import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
+import { keepSend, orderOf, takeSend } from './session-sends.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable } from './session-streams.ts';
 import type { SessionEffect, Stream } from './session-types.ts';
@@ -71,6 +73,7 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
       return false;
     default: {
       const outcome = onClientPresence(session, stream, el, inner, session.parts.limits.roster);
+      noteOnline(session);
       if ((outcome.t === 'initial' || outcome.t === 'update') && outcome.flush) startCatchUp(session, stream);
       return false;
     }
@@ -117,24 +120,23 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (session.pendingSends.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
-  session.pendingSends.set(token, { stream, n, to: to.full, id, type });
-  session.turn.immediate.push({
-    t: 'toChat',
-    chat: directChatId(session.user, to.bare),
-    msg: {
-      t: 'send',
-      from: stream.jid,
-      sender: session.user,
-      to: to.full,
-      type,
-      id,
-      oid: originId(el),
-      lang: el.attrs['xml:lang'],
-      inner: stripStanzaIds(el, inner, session.domain),
-      ...decide(el, type),
-      token,
-    },
-  });
+  const chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
+  const send: Send = {
+    t: 'send',
+    from: stream.jid,
+    sender: session.user,
+    to: to.full,
+    type,
+    id,
+    oid: originId(el),
+    lang: el.attrs['xml:lang'],
+    inner: stripStanzaIds(el, inner, session.domain),
+    ...decide(el, type),
+    token,
+    order: orderOf(session, chat),
+  };
+  keepSend(session, token, { stream, n, chat, send, since: session.now, sentAt: session.now });
+  session.turn.immediate.push({ t: 'toChat', chat, msg: send });
   return true;
 }
 
@@ -163,11 +165,11 @@ function takeToken(session: SessionState): boolean {
 
 /** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */
 export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome): void {
-  const pending = session.pendingSends.get(token);
+  const pending = takeSend(session, token);
   if (pending === undefined) return;
-  session.pendingSends.delete(token);
   releaseReads(session);
-  const { stream, n, to, id, type } = pending;
+  const { stream, n } = pending;
+  const { to, id, type } = pending.send;
   if (stream.ended) return;
   const effects: SessionEffect[] = [];
   if (!outcome.ok && type !== 'error') {

@@ -10,13 +10,17 @@ import {
   type AccountAsk,
   POSTS_PER_OP_MAX,
   type PostItem,
+  type Send,
   type SessionMessage,
   type Source,
 } from './messages.ts';
 import { removeAccount } from './session-account.ts';
+import { importSession } from './session-handover.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
+import { onOrphans } from './session-online.ts';
 import type { WaitingRead } from './session-reads.ts';
+import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
@@ -29,9 +33,11 @@ export interface PendingSend {
   readonly stream: Stream;
   /** its number in the stream's inbound window, 0 without stream management */
   readonly n: number;
-  readonly to: string;
-  readonly id: string | undefined;
-  readonly type: string;
+  readonly chat: string;
+  readonly send: Send;
+  /** ms since the epoch when it came, and when it was last sent to the chat */
+  readonly since: number;
+  sentAt: number;
 }
 
 /**
@@ -55,8 +61,20 @@ export class SessionState implements SessionPort {
   lastPointer: InboxPointer | undefined;
   readonly byResource = new Map<string, Stream>();
   readonly bySid = new Map<number, Stream>();
+  /** ended, but their sockets are closed only with the turn that ended them */
+  readonly closing = new Set<Stream>();
   readonly lazyRows = new Map<string, unknown>();
   readonly pendingSends = new Map<number, PendingSend>();
+  /** where chats may be on other nodes: tokens of `pendingSends` by chat, rising; no chat without any */
+  readonly unanswered = new Map<string, number[]>();
+  /** names this activation to chats (SendOrder); undefined on a node that is alone */
+  run: string | undefined;
+  /** epoch of its shard's leadership here */
+  era = 0;
+  /** what it asked for outside and will hear of through a function: pages, a derived password */
+  outside = 0;
+  /** available resources as the row says (session-online.ts); undefined when that is not known */
+  online: readonly string[] | undefined = [];
   /** questions about the archive that wait for sends before them, in order */
   readonly reads: WaitingRead[] = [];
   /** Token bucket of sends, one for all devices: tokens left, and when that was true (ms since the epoch, 0 = never). */
@@ -80,17 +98,20 @@ export class SessionState implements SessionPort {
   reset(rows: Map<string, unknown>): void {
     this.rows = rows;
     this.#turn = undefined;
+    this.online = undefined;
     this.loadInbox();
     for (const stream of this.byResource.values()) stream.given = Math.min(stream.given, this.inboxSeq);
   }
 
-  /** Drops all streams without a turn; presence of others is put right when they probe or the user comes back. */
+  /** Drops all streams without a turn, those that wait for one to be closed too; presence of others is put right when they probe or the user comes back. */
   forgetStreams(): Stream[] {
-    const streams = [...this.bySid.values()];
+    const streams = [...this.bySid.values(), ...this.closing];
+    this.closing.clear();
     for (const stream of streams) stream.ended = true;
     this.bySid.clear();
     this.byResource.clear();
     this.pendingSends.clear();
+    this.unanswered.clear();
     this.reads.length = 0;
     return streams;
   }
@@ -144,7 +165,14 @@ export class SessionState implements SessionPort {
       case 'deliver':
         return this.#onDeliver(message.source, message.item, message);
       case 'answer':
-        return onSendAnswer(this, message.token, message.outcome);
+        if (message.run === this.run) onSendAnswer(this, message.token, message.outcome);
+        return;
+      case 'again':
+        return onAgain(this, message.chat, message.run);
+      case 'adopt':
+        return this.#adopt(message);
+      case 'orphans':
+        return onOrphans(this, message.resources);
       case 'live':
         return onLive(this, message.chat, message.message);
       case 'peer':
@@ -163,11 +191,21 @@ export class SessionState implements SessionPort {
       case 'account':
         return this.#onAccount(message.ask, message.reply);
       case 'sweep':
-        return onSweep(this);
+        onSweep(this);
+        return sweepSends(this);
       case 'flush':
         return;
       case 'run':
         return this.#goOn(message.run);
+    }
+  }
+
+  #adopt({ blob, connOf }: Extract<SessionMessage, { t: 'adopt' }>): void {
+    if (importSession(this, blob, connOf)) return;
+    const reason = { t: 'detached', why: 'the session was at work here already' } as const;
+    for (const { place } of blob.streams) {
+      const conn = place && connOf(place);
+      if (conn !== undefined) this.turn.always({ t: 'reply', run: () => conn.close(reason) });
     }
   }
 

@@ -10,6 +10,7 @@ import {
   tooHighXml,
 } from '../xmpp/xep0198-stream-management.ts';
 import type { CloseReason, ConnPort, GatewayMessage } from './messages.ts';
+import { noteOnline } from './session-online.ts';
 import type { SessionState } from './session-state.ts';
 import type { Stream, StreamManagement } from './session-types.ts';
 
@@ -211,11 +212,14 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
   const available = stream.presence !== undefined;
   const from = session.turn.effects.length;
   onStreamGone(session, stream);
+  noteOnline(session);
   // True whether the log takes the time of it or not.
   session.turn.onFail.push(...session.turn.effects.slice(from));
   if (available && !session.streams().some((one) => one.presence !== undefined))
     session.putLazily(LAST_SEEN_ROW, lastSeen(session.now));
-  if (stream.conn !== undefined) session.turn.always({ t: 'close', stream, reason });
+  if (stream.conn === undefined) return;
+  session.closing.add(stream);
+  session.turn.always({ t: 'close', stream, reason });
 }
 
 /** An `<a h='…'/>` of the client. */

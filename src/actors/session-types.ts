@@ -4,7 +4,9 @@ import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
+import type { DeliveryRules } from './delivery-rules.ts';
 import type { ChatMessage, CloseReason, ConnPort, ResumeAnswer, SessionMessage, Source } from './messages.ts';
+import type { CrossingLimits } from './session-sends.ts';
 
 /** Everything a session's step may want done. Data, run by the shell after the turn's commit (session.ts). */
 export type SessionEffect =
@@ -30,6 +32,8 @@ export type SessionEffect =
   | { readonly t: 'toChat'; readonly chat: string; readonly msg: ChatMessage }
   | { readonly t: 'toSession'; readonly to: string; readonly msg: SessionMessage }
   | { readonly t: 'ackDelivery'; readonly source: Source }
+  /** something before it is missing: its source is to go back */
+  | { readonly t: 'nackDelivery'; readonly source: Source }
   | { readonly t: 'reply'; readonly run: () => void }
   /** `<enabled/>`: from here on what is sent is counted */
   | { readonly t: 'enabled'; readonly stream: Stream; readonly xml: string }
@@ -130,7 +134,13 @@ export interface SessionLimits {
 export interface SessionParts {
   readonly domain: string;
   readonly limits: SessionLimits;
+  /** all of them; the simulation takes one out at a time */
+  readonly rules: DeliveryRules;
   newId(): string;
+  /** the chat that a message of this user to a bare JID goes to; absent: the direct chat of the two */
+  chatOf?(user: string, to: string): string;
+  /** where chats may be on other nodes */
+  readonly crossing?: CrossingLimits;
   /** counters, shared by all sessions of the node */
   readonly stanzas: { message: number; presence: number; iq: number };
   /** answers an iq for this account or the server; false when nobody handles it */

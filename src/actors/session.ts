@@ -6,6 +6,7 @@ import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { inboxStream, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
+import { exportSession, type SessionBlob } from './session-handover.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, takeUp, unknownRefusals } from './session-streams.ts';
@@ -20,6 +21,11 @@ export interface SessionShellParts extends SessionParts {
   toChat(chatId: string, message: ChatMessage): void;
   toSession(bareJid: string, message: SessionMessage): void;
   ackDelivery(source: Source): void;
+  nackDelivery(source: Source): void;
+  /** names an activation, unlike any other's of the cluster */
+  newRun(): string | undefined;
+  /** epoch of this node's leadership of a shard; 0 when it is alone */
+  epochOf(shard: number): number;
   dispatch(shard: number, idx: number, turn: Turn<SessionEffect>): void;
   /** messages of these entries, in their order; rejects when a chat cannot be reached */
   fetch(entries: readonly ArchiveEntry[]): (MessageRecord | undefined)[] | Promise<(MessageRecord | undefined)[]>;
@@ -27,11 +33,20 @@ export interface SessionShellParts extends SessionParts {
   setPassword(user: string, password: string): Promise<'done' | 'busy'>;
 }
 
+type PlaceOf = Parameters<typeof exportSession>[1];
+
 export interface SessionEntity extends Entity<SessionMessage> {
   /** streams bound, connected or resumable; a session with any is not passivated */
   readonly streams: number;
   /** rows wait for an op: `flush` before it sleeps */
   readonly unwritten: boolean;
+  /**
+   * The session as a value for the shard's next leader, and what waited for it; undefined when it cannot move. After
+   * this it is as good as discarded, but its sockets stay.
+   */
+  handOver(placeOf: PlaceOf): { readonly blob: SessionBlob; readonly left: readonly SessionMessage[] } | undefined;
+  /** The shard is led elsewhere: streams let go of their sockets, whose clients connect again. */
+  discard(why: string): readonly SessionMessage[];
   /** some stream of it needs the sweep; idle ones are left alone, waking 10,000 a second would cost a tenth of a core */
   readonly restless: boolean;
 }
@@ -52,6 +67,8 @@ export function spawnSession(
   // What is under way for this user's session before it slept must not be taken for an answer to what it sends now.
   session.nextToken = runtime.now() * NUMBERS_PER_MS;
   session.nextSid = session.nextToken;
+  session.run = parts.newRun();
+  session.era = parts.epochOf(shard);
   const shell = new SessionShell(
     session,
     shard,
@@ -91,6 +108,22 @@ class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements
     this.#session = session;
   }
 
+  handOver(placeOf: PlaceOf): { readonly blob: SessionBlob; readonly left: readonly SessionMessage[] } | undefined {
+    if (!this.settled && this.#session.parts.rules.settledBeforeHandOver) return undefined;
+    const blob = exportSession(this.#session, placeOf);
+    return blob && { blob, left: super.discard('') };
+  }
+
+  override discard(why: string): readonly SessionMessage[] {
+    const left = super.discard(why);
+    const reason = { t: 'detached', why } as const;
+    for (const stream of this.#session.forgetStreams()) {
+      stream.resuming?.conn.close(reason);
+      stream.conn?.close(reason);
+    }
+    return left;
+  }
+
   get streams(): number {
     return this.#session.byResource.size;
   }
@@ -107,8 +140,9 @@ class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements
 /** Numbers that an active session may give out in a millisecond; a later activation begins above them. */
 const NUMBERS_PER_MS = 1024;
 
-/** A stream waits for its client: for a resume, or for an ack. Only then a sweep has anything to do (onSweep). */
+/** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
 function isRestless(session: SessionState): boolean {
+  if (session.unanswered.size > 0) return true;
   for (const { conn, sm, lag } of session.bySid.values()) {
     if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
       return true;
@@ -175,9 +209,12 @@ class SessionShell {
         return this.#parts.toSession(effect.to, effect.msg);
       case 'ackDelivery':
         return this.#parts.ackDelivery(effect.source);
+      case 'nackDelivery':
+        return this.#parts.nackDelivery(effect.source);
       case 'reply':
         return effect.run();
       case 'close':
+        this.#session.closing.delete(effect.stream);
         return effect.stream.conn?.close(effect.reason);
       case 'load':
         return this.#load(effect.entries, effect.done);
@@ -290,10 +327,22 @@ class SessionShell {
 
   #load(entries: readonly ArchiveEntry[], done: Extract<SessionEffect, { t: 'load' }>['done']): void {
     const arrived = (records: readonly (MessageRecord | undefined)[] | undefined): void =>
-      this.#tell({ t: 'run', run: () => done(this.#session, records) });
+      this.#comeBack(() => done(this.#session, records));
+    this.#session.outside += 1;
     const found = this.#parts.fetch(entries);
     if (Array.isArray(found)) arrived(found);
     else found.then(arrived, () => arrived(undefined));
+  }
+
+  /** What was asked for outside is there: goes on within a turn. */
+  #comeBack(run: () => void): void {
+    this.#tell({
+      t: 'run',
+      run: () => {
+        this.#session.outside -= 1;
+        run();
+      },
+    });
   }
 
   #catchUp(stream: Stream): void {
@@ -323,10 +372,8 @@ class SessionShell {
 
   #setPassword({ request, password }: Extract<SessionEffect, { t: 'setPassword' }>): void {
     const answer = (outcome: 'done' | 'busy'): void =>
-      this.#tell({
-        t: 'run',
-        run: () => (outcome === 'done' ? request.reply() : request.error('resource-constraint')),
-      });
+      this.#comeBack(() => (outcome === 'done' ? request.reply() : request.error('resource-constraint')));
+    this.#session.outside += 1;
     this.#parts.setPassword(this.#session.user, password).then(answer, () => answer('busy'));
   }
 }

@@ -11,8 +11,8 @@ export interface Mailbox<M> {
   /** False when the message was refused (mailbox full or actor stopped): the caller owes its sender an answer. */
   tell(message: M): boolean;
   readonly depth: number;
-  /** Stops the actor. Messages still in the mailbox are dead letters. */
-  stop(): void;
+  /** Stops the actor. Messages still in the mailbox are dead letters. @returns them */
+  stop(): readonly M[];
 }
 
 export interface ActorOptions<M> {
@@ -50,9 +50,26 @@ const WAKE = 0;
 /** Messages handled in one wake-up; more wait for the next one, so that one busy actor cannot hold the event loop. */
 const BATCH_MAX = 512;
 
-/** Starts an actor system of its own (several may live in one process: tests, cluster of nodes in one process). */
-export function startActorSystem(): ActorSystem {
+/** What wakes the actors of a system: nact, or the queue of a simulation. */
+export interface Wakers {
+  /** @param drain runs once, later, for each `wake` */
+  add(name: string, drain: () => void): { wake(): void; stop(): void };
+  stop(): void;
+}
+
+function nactWakers(): Wakers {
   const system = start();
+  return {
+    add(name, drain) {
+      const ref = spawn(system, drain, name);
+      return { wake: () => dispatch(ref, WAKE), stop: () => stop(ref) };
+    },
+    stop: () => stop(system),
+  };
+}
+
+/** Starts an actor system of its own (several may live in one process: tests, cluster of nodes in one process). */
+export function startActorSystem(wakers: Wakers = nactWakers()): ActorSystem {
   let spawned = 0;
   let actors = 0;
   let deadLetters = 0;
@@ -65,7 +82,7 @@ export function startActorSystem(): ActorSystem {
       let awake = false;
       let stopped = false;
       spawned += 1;
-      const ref = spawn(system, drain, `${kind}-${spawned}`);
+      const waker = wakers.add(`${kind}-${spawned}`, drain);
       actors += 1;
 
       function full(message: M): boolean {
@@ -74,7 +91,7 @@ export function startActorSystem(): ActorSystem {
 
       function wake(): void {
         awake = true;
-        dispatch(ref, WAKE);
+        waker.wake();
       }
 
       function drain(): void {
@@ -91,13 +108,15 @@ export function startActorSystem(): ActorSystem {
         }
       }
 
-      function stopNow(): void {
-        if (stopped) return;
+      function stopNow(): readonly M[] {
+        if (stopped) return [];
         stopped = true;
         actors -= 1;
         deadLetters += queue.length;
+        const left = queue;
         queue = [];
-        stop(ref);
+        waker.stop();
+        return left;
       }
 
       return {
@@ -121,8 +140,6 @@ export function startActorSystem(): ActorSystem {
       crashes += 1;
     },
     stats: () => ({ actors, deadLetters, crashes, mailboxDepthMax }),
-    stop() {
-      stop(system);
-    },
+    stop: () => wakers.stop(),
   };
 }

@@ -13,6 +13,8 @@ export const EXIT = {
   notRunning: 5,
   /** the node understood and said no: user exists, user unknown, … */
   refused: 6,
+  /** NATS cannot be reached, or is not fit for a cluster: too old, without JetStream, with another bucket */
+  clusterRefused: 7,
   /** a second signal cut the shutdown short */
   forced: 130,
 } as const;

@@ -13,6 +13,11 @@ t.test('each command has help with examples, on standard output', async (t) => {
     ['user', 'list'],
     ['user', 'remove'],
     ['status'],
+    ['nodes'],
+    ['shards'],
+    ['drain'],
+    ['transfer'],
+    ['recover'],
   ];
   for (const command of commands) {
     const io = new TestIo();
@@ -37,6 +42,9 @@ t.test('a wrong command line is one line, a hint and exit code 2', async (t) => 
     [['start', '--prot', '1'], /unknown option '--prot'\n\(Did you mean --port\?\)/],
     [['status', 'x'], /too many arguments/],
     [['user', 'list', '--limit', '0'], /--limit must be a whole number from 1 to/],
+    [['transfer', 'x', 'node-1'], /x is no number of a shard/],
+    [['recover', '-1'], /-1 is no number of a shard/],
+    [['shards', '--state', 'ill'], /--state must be one of healthy, short/],
   ];
   for (const [args, message] of table) {
     const io = new TestIo();

@@ -3,9 +3,15 @@ import { EXIT, type ExitCode, ExitError, messageOf } from '../base/errors.ts';
 import { AdminError } from '../http/admin.ts';
 import { StorageFailedError, StorageFullError, StorageRefusedError } from '../storage/errors.ts';
 import { VERSION } from '../version.ts';
+import { drainCommand } from './drain.ts';
+import { forgetCommand } from './forget.ts';
 import { type Io, tell } from './io.ts';
+import { nodesCommand } from './nodes.ts';
+import { recoverCommand } from './recover.ts';
+import { shardsCommand } from './shards.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
+import { transferCommand } from './transfer.ts';
 import { userCommand } from './user.ts';
 
 const EPILOGUE = `
@@ -13,6 +19,7 @@ Examples:
   rookery start                 serve chat at http://127.0.0.1:5280/
   rookery user add alice        make an account
   rookery status                how the node is doing
+  rookery nodes                 the nodes of its cluster
 
 rookery <command> --help tells more. Exit codes are in docs/errors.md.`;
 
@@ -37,6 +44,12 @@ function program(io: Io): Command {
   startCommand(root, io);
   userCommand(root, io);
   statusCommand(root, io);
+  nodesCommand(root, io);
+  shardsCommand(root, io);
+  drainCommand(root, io);
+  forgetCommand(root, io);
+  transferCommand(root, io);
+  recoverCommand(root, io);
   for (const command of [root, ...root.commands, ...root.commands.flatMap((child) => child.commands)])
     command.copyInheritedSettings(root);
   return root;

@@ -34,6 +34,22 @@ free          1.5 KiB
   );
 });
 
+t.test('in a cluster it tells of nodes and shards, and which of them are not as they should be', async (t) => {
+  const cluster = {
+    name: 'east',
+    nodes: { up: 2, draining: 0, left: 0, silent: 1 },
+    shards: { healthy: 1000, stalled: 24 },
+    leads: 512,
+    copies: 1024,
+    inSync: 1000,
+    planner: 'node-1',
+  };
+  const text = statusTable({ ...STATUS, cluster }, STATUS.startedMs);
+  t.match(text, /^cluster +east: 2 up, 1 silent; node-1 plans$/m);
+  t.match(text, /^shards +1,000 healthy, 24 stalled$/m);
+  t.match(text, /^of this node +leads 512, has 1,024 copies, 1,000 of them in sync$/m);
+});
+
 t.test('status is JSON for scripts', async (t) => {
   const io = await running(t, STATUS);
   t.equal(await run(['status', '--json'], io), EXIT.ok);

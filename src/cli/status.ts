@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { EXIT, ExitError } from '../base/errors.ts';
 import type { NodeStatus } from '../http/admin.ts';
-import { adminClient, NotRunningError } from '../http/admin-client.ts';
-import { adminSocketPath } from '../http/admin-socket.ts';
-import { type CommonFlags, configOf, withCommonOptions } from './common-options.ts';
+import type { ClusterStatus } from '../http/admin-cluster.ts';
+import { askNode } from './ask-node.ts';
+import { type CommonFlags, withCommonOptions } from './common-options.ts';
 import type { Io } from './io.ts';
 import { bytesText, durationText, table } from './table.ts';
 
@@ -20,20 +20,10 @@ export function statusCommand(program: Command, io: Io): void {
     .option('--json', 'as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: CommonFlags & { readonly json?: boolean }) => {
-      const { node } = await configOf(io.env, flags);
-      const status = await statusOf(node.dataDir);
+      const status = await askNode(io, flags, (api) => api.status());
       io.stdout.write(flags.json === true ? `${JSON.stringify(status)}\n` : statusTable(status, Date.now()));
       if (!status.ready) throw new ExitError(`not ready: ${status.reason ?? 'no reason given'}`, EXIT.failure);
     });
-}
-
-async function statusOf(dataDir: string): Promise<NodeStatus> {
-  try {
-    return await adminClient(adminSocketPath(dataDir)).status();
-  } catch (error) {
-    if (!(error instanceof NotRunningError)) throw error;
-    throw new ExitError(`no node runs on ${dataDir}; rookery start starts one`, EXIT.notRunning);
-  }
 }
 
 export function statusTable(status: NodeStatus, nowMs: number): string {
@@ -45,9 +35,28 @@ export function statusTable(status: NodeStatus, nowMs: number): string {
     ['web client', status.webUrl],
     ...status.webSocketUrls.map((url, i) => [i === 0 ? 'WebSocket' : '', url]),
     ['registration', status.registration],
+    ...(status.cluster === undefined ? [] : clusterRows(status.cluster)),
     ...Object.entries(status.figures).map(([name, value]) => [inWords(name), figureText(name, value)]),
   ];
   return table(rows);
+}
+
+function clusterRows({ name, nodes, shards, leads, copies, inSync, planner }: ClusterStatus): string[][] {
+  return [
+    ['cluster', `${name}: ${countsText(nodes)}; ${planner ?? 'nobody'} plans`],
+    ['shards', countsText(shards)],
+    ['of this node', `leads ${figure(leads)}, has ${figure(copies)} copies, ${figure(inSync)} of them in sync`],
+  ];
+}
+
+/** `{up: 3, draining: 0, silent: 1}` → `3 up, 1 silent` */
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(counts).filter(([, count]) => count > 0);
+  return parts.length === 0 ? 'none' : parts.map(([name, count]) => `${figure(count)} ${name}`).join(', ');
+}
+
+function figure(value: number): string {
+  return value.toLocaleString('en-US');
 }
 
 /** `freeBytes` → `free`, `openStreams` → `open streams`. */
@@ -56,5 +65,5 @@ function inWords(name: string): string {
 }
 
 function figureText(name: string, value: number): string {
-  return name.endsWith('Bytes') ? bytesText(value) : value.toLocaleString('en-US');
+  return name.endsWith('Bytes') ? bytesText(value) : figure(value);
 }

@@ -138,3 +138,13 @@ t.test('when no node runs the data folder is opened for the one question, and cl
   t.equal(await run(['user', 'remove', 'bob', '-y'], refused), EXIT.refused);
   t.equal(open, 0);
 });
+
+t.test("a member's folder is not opened for it: accounts lie on all nodes of the cluster", async (t) => {
+  const openAdmin = async () => t.fail('the folder was opened') as never;
+  const env = { ROOKERY_DATA_DIR: t.testdir({}), ROOKERY_CLUSTER_NAME: 'east' };
+  for (const args of [['list'], ['remove', 'bob', '--yes'], ['add', 'bob', '--password', 'x']]) {
+    const io = new TestIo({ env, node: { openAdmin } });
+    t.equal(await run(['user', ...args], io), EXIT.notRunning, args.join(' '));
+    t.match(io.err, /accounts of the cluster east lie on all of its nodes: start the node, or ask at one that runs/);
+  }
+});

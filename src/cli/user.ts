@@ -5,6 +5,7 @@ import { type AdminApi, USERS_MAX } from '../http/admin.ts';
 import { adminClient, NotRunningError } from '../http/admin-client.ts';
 import { adminSocketPath } from '../http/admin-socket.ts';
 import { type CommonFlags, configOf, withCommonOptions } from './common-options.ts';
+import { confirmed } from './confirm.ts';
 import { checkOwner } from './data-folder.ts';
 import { type Io, tell } from './io.ts';
 import { type PasswordFlags, passwordFor } from './password.ts';
@@ -17,7 +18,8 @@ interface ListFlags extends CommonFlags {
 }
 
 const ABOUT = `
-They ask the node that runs on the data folder, through its admin socket; when none runs, they open the folder.`;
+They ask the node that runs on the data folder, through its admin socket; when none runs, they open the folder. In a
+cluster (cluster.name) a node has to run: accounts lie on all nodes, and any of them can be asked for any account.`;
 
 const ADD_EXAMPLES = `
 Examples:
@@ -69,7 +71,8 @@ export function userCommand(program: Command, io: Io): void {
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', REMOVE_EXAMPLES)
     .action(async (name: string, flags: CommonFlags & { readonly yes?: boolean }) => {
-      if (flags.yes !== true) await confirmed(io, name);
+      const question = `Remove ${name}, with contacts and archive? This cannot be undone. Type the name again: `;
+      if (flags.yes !== true) await confirmed(io, question, name, 'not removed');
       await withAdmin(io, flags, (api) => api.removeUser(name));
       tell(io, `removed ${name}`);
     });
@@ -95,17 +98,6 @@ async function list(io: Io, flags: ListFlags): Promise<void> {
   if (found.length > limit) tell(io, `there are more; --limit ${limit * 10} shows them`);
 }
 
-async function confirmed(io: Io, name: string): Promise<void> {
-  if (io.stdin.isTTY !== true) throw new ExitError('there is no terminal to ask; use --yes', EXIT.usage);
-  io.stderr.write(`Remove ${name}, with contacts and archive? This cannot be undone. Type the name again: `);
-  for await (const chunk of io.stdin) {
-    io.stdin.pause();
-    if (chunk.toString().trim() === name) return;
-    break;
-  }
-  throw new ExitError('not removed', EXIT.usage);
-}
-
 /** Asks the running node, else opens the data folder for one question. */
 async function withAdmin<T>(io: Io, flags: CommonFlags, question: (api: AdminApi) => Promise<T>): Promise<T> {
   const config = await configOf(io.env, flags);
@@ -117,7 +109,18 @@ async function withAdmin<T>(io: Io, flags: CommonFlags, question: (api: AdminApi
   }
 }
 
+/**
+ * A member of a cluster is not opened: its folder has a share of the accounts, and nobody may write there but by way of
+ * the other copies. @throws ExitError (notRunning)
+ */
 async function offline<T>(io: Io, config: Config, question: (api: AdminApi) => Promise<T>): Promise<T> {
+  const { name } = config.cluster;
+  if (name !== '')
+    throw new ExitError(
+      `no node runs on ${config.node.dataDir}, and accounts of the cluster ${name} lie on all of its nodes: ` +
+        'start the node, or ask at one that runs',
+      EXIT.notRunning,
+    );
   checkOwner(config.node.dataDir);
   const { openAdmin } = await io.loadNode();
   const admin = await withProgress(io, 'no node runs; opening the data folder', openAdmin(config));

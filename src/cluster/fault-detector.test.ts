@@ -116,6 +116,19 @@ t.test('a lease runs from when the echoed heartbeat was sent, and never gets sho
   t.equal(detector.leaseUntil(other), sentAt + 1000, 'it lives, but has heard nothing new');
 });
 
+t.test('it is known since when a lease has held without a gap', async (t) => {
+  const { detector, run, now } = bench();
+  t.equal(detector.leaseSince(other), Number.POSITIVE_INFINITY);
+  run(250, [other]);
+  const since = now();
+  run(5000, [other]);
+  t.equal(detector.leaseSince(other), since);
+  run(1000);
+  run(250, [other]);
+  t.equal(detector.leaseSince(other), now(), 'it lapsed, also when nobody looked');
+  t.equal(detector.leaseSince(self), Number.NEGATIVE_INFINITY);
+});
+
 t.test('an echo of a time that this process has not lived gives no lease', async (t) => {
   const { detector, run, now } = bench();
   run(500);

@@ -82,6 +82,8 @@ interface Peer {
   /** awake time at which it was last heard, or first known */
   heardAwakeMs: number;
   leaseUntil: number;
+  /** since when it has held without a gap */
+  leaseSince: number;
   suspect: boolean;
 }
 
@@ -144,6 +146,7 @@ export class FaultDetector implements PeerView {
     // Up to pauseMs, all of which the next tick may count: never earlier than it was, or the grace time shrinks.
     peer.heardAwakeMs = this.#awakeMs + Math.min(Math.max(0, now - this.#tickedAt), this.#options.pauseMs);
     if (ofHeartbeatSentAt !== undefined && ofHeartbeatSentAt >= this.#startedAt && ofHeartbeatSentAt <= now) {
+      if (now >= peer.leaseUntil) peer.leaseSince = now;
       peer.leaseUntil = Math.max(peer.leaseUntil, ofHeartbeatSentAt + this.#options.leaseMs);
     }
     const ended = peer.suspect;
@@ -193,6 +196,13 @@ export class FaultDetector implements PeerView {
       : (this.#peers.get(key)?.leaseUntil ?? Number.NEGATIVE_INFINITY);
   }
 
+  leaseSince(member: Member): number {
+    const key = keyOf(member);
+    return key === this.#self
+      ? Number.NEGATIVE_INFINITY
+      : (this.#peers.get(key)?.leaseSince ?? Number.POSITIVE_INFINITY);
+  }
+
   /** For how long, in ms awake, the member has been silent beyond `graceMs`; 0 when it is not suspected. */
   suspectedForMs(member: Member): number {
     if (!this.isSuspect(member)) return 0;
@@ -209,6 +219,7 @@ export class FaultDetector implements PeerView {
       member,
       heardAwakeMs: this.#awakeMs,
       leaseUntil: Number.NEGATIVE_INFINITY,
+      leaseSince: Number.POSITIVE_INFINITY,
       suspect: false,
     };
     this.#peers.set(key, peer);

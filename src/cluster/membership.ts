@@ -22,6 +22,8 @@ export interface NodeRecord {
   readonly state: NodeState;
   /** wall time in ms since the epoch at which `state` began; for people, decides nothing */
   readonly since: number;
+  /** the highest epoch of the shards in its folder, when it has any. Shards without a record are then not new ones. */
+  readonly holds?: number;
 }
 
 /** A record, and how the node looks from here. */
@@ -51,7 +53,9 @@ const STATES: ReadonlySet<unknown> = new Set<NodeState>(['up', 'draining', 'left
 /** What is wrong with a value read from the store as a node record, in words; undefined when it is one. */
 export function nodeRecordFault(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return 'not an object';
-  const { v, node, inc, zone, version, address, state, since } = value as Partial<Record<keyof NodeRecord, unknown>>;
+  const { v, node, inc, zone, version, address, state, since, holds } = value as Partial<
+    Record<keyof NodeRecord, unknown>
+  >;
   if (v !== 1) return `version ${String(v)}; this node knows 1`;
   if (typeof node !== 'string' || !NODE_ID.test(node)) return 'node is not a node id';
   if (typeof inc !== 'string' || inc === '') return 'inc is not a name';
@@ -60,6 +64,7 @@ export function nodeRecordFault(value: unknown): string | undefined {
   if (address !== undefined && typeof address !== 'string') return 'address is not a text';
   if (!STATES.has(state)) return 'state is none of up, draining, left';
   if (typeof since !== 'number' || !Number.isFinite(since)) return 'since is not a time';
+  if (holds !== undefined && !(Number.isSafeInteger(holds) && (holds as number) >= 0)) return 'holds is not an epoch';
   return undefined;
 }
 

@@ -143,6 +143,12 @@ t.test('a node that stops hands over what it leads, and leaves the in-sync set',
   t.equal(rig.take('n1', 'drained').length, 1);
   rig.pass(3_000);
   t.same(isr(rig), ['n2', 'n3'], 'and is not taken in again while it lasts');
+  rig.event('n1', { t: 'stay' });
+  rig.settle().pass(3_000);
+  t.same(isr(rig).sort(), ['n1', 'n2', 'n3'], 'but when it stays after all');
+  rig.event('n1', { t: 'stop' });
+  rig.settle().pass(500);
+  t.equal(rig.take('n1', 'drained').length, 1, 'and may stop again');
 });
 
 t.test('a leader that cannot become ready alone takes in a copy that is added', async (t) => {

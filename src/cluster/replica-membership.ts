@@ -93,18 +93,23 @@ function drainLeadership(state: ReplicaState, env: ReplicaEnv, leading: Leading,
   if (to !== undefined && state.cas === undefined) beginTransfer(state, env, leading, to, out);
 }
 
+/** Why the leadership would not be handed over to the member now. */
+export function transferRefusal(state: ReplicaState, env: ReplicaEnv, to: Member): Refusal | undefined {
+  const { role } = state;
+  if (state.halted) return 'halted';
+  if (role.t !== 'leading') return 'not-leader';
+  if (!role.ready) return 'not-ready';
+  if (state.cas !== undefined || role.transfer !== undefined) return 'busy';
+  if (sameMember(to, env.self)) return 'no-change';
+  if (!inSync(state, to)) return 'not-in-sync';
+  return env.peers.isSuspect(to) ? 'suspect' : undefined;
+}
+
 /** An order to hand the leadership over. Refused rather than queued: who orders asks again. */
 export function onTransfer(state: ReplicaState, env: ReplicaEnv, to: Member, out: ReplicaEffect[]): void {
-  const { role } = state;
-  const refused = (reason: Refusal): void => void out.push({ t: 'refused', what: 'transfer', reason });
-  if (state.halted) return refused('halted');
-  if (role.t !== 'leading') return refused('not-leader');
-  if (!role.ready) return refused('not-ready');
-  if (state.cas !== undefined || role.transfer !== undefined) return refused('busy');
-  if (sameMember(to, env.self)) return refused('no-change');
-  if (!inSync(state, to)) return refused('not-in-sync');
-  if (env.peers.isSuspect(to)) return refused('suspect');
-  beginTransfer(state, env, role, to, out);
+  const reason = transferRefusal(state, env, to);
+  if (reason !== undefined) out.push({ t: 'refused', what: 'transfer', reason });
+  else if (state.role.t === 'leading') beginTransfer(state, env, state.role, to, out);
 }
 
 /** An order to add, remove or swap copies, all in one compare-and-set. */

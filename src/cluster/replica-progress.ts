@@ -1,7 +1,7 @@
 import { agreement, bytesBetween, entriesFrom, epochAt, lastIdx, lastOf } from './replica-log.ts';
 import { commitSet, type Leading, type ReplicaState, send } from './replica-state.ts';
 import type { Position, ReplicaEffect, ReplicaEnv, ReplicaMessage } from './replica-types.ts';
-import { hasMember, type Member, memberName } from './shard-config.ts';
+import { hasMember, type Member, memberName, sameMember } from './shard-config.ts';
 
 /**
  * What the leader knows of one follower, and how it sends to it.
@@ -49,10 +49,24 @@ export interface Progress {
 }
 
 export function openProgress(state: ReplicaState, member: Member, now: number): Progress {
-  state.sessions += 1;
   return {
     member,
-    mode: 'probe',
+    ...freshSession(state),
+    refusedOf: 0,
+    sentAt: Number.NEGATIVE_INFINITY,
+    movedAt: now,
+    confirmedAt: Number.NEGATIVE_INFINITY,
+    leaseSince: Number.POSITIVE_INFINITY,
+    leaseUntil: Number.NEGATIVE_INFINITY,
+    leavingUntil: Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** A session of the next number, in which nothing is known of the copy. */
+function freshSession(state: ReplicaState) {
+  state.sessions += 1;
+  return {
+    mode: 'probe' as const,
     session: state.sessions,
     revision: state.config?.revision ?? 0,
     match: 0,
@@ -60,21 +74,14 @@ export function openProgress(state: ReplicaState, member: Member, now: number): 
     known: false,
     awaiting: false,
     refusals: 0,
-    refusedOf: 0,
     installBy: Number.POSITIVE_INFINITY,
-    sentAt: Number.NEGATIVE_INFINITY,
-    movedAt: now,
-    confirmedAt: Number.NEGATIVE_INFINITY,
-    leaseSince: Number.POSITIVE_INFINITY,
-    leaseUntil: Number.NEGATIVE_INFINITY,
     commitSent: 0,
     commitAcked: 0,
-    leavingUntil: Number.NEGATIVE_INFINITY,
-  };
+  } satisfies Partial<Progress>;
 }
 
 export function progressOf(leading: Leading, member: Member): Progress | undefined {
-  return leading.progress.find(({ member: { node, inc } }) => node === member.node && inc === member.inc);
+  return leading.progress.find((progress) => sameMember(progress.member, member));
 }
 
 /** The follower lacks an entry, or its knowledge of the commit index is behind. */
@@ -182,20 +189,7 @@ function sendOffer(
 
 /** What is known of the copy is forgotten; the next append asks anew. */
 export function restartSession(state: ReplicaState, progress: Progress): void {
-  state.sessions += 1;
-  Object.assign(progress, {
-    mode: 'probe',
-    session: state.sessions,
-    revision: state.config?.revision ?? 0,
-    match: 0,
-    next: lastIdx(state.log) + 1,
-    known: false,
-    awaiting: false,
-    refusals: 0,
-    installBy: Number.POSITIVE_INFINITY,
-    commitSent: 0,
-    commitAcked: 0,
-  } satisfies Partial<Progress>);
+  Object.assign(progress, freshSession(state));
 }
 
 /** Time has passed: repeats what was not answered, and tells the commit index to who has not heard it. */

@@ -10,7 +10,7 @@ import {
   persistContest,
   type ReplicaState,
 } from './replica-state.ts';
-import type { ReplicaEffect, ReplicaEnv } from './replica-types.ts';
+import type { Refusal, ReplicaEffect, ReplicaEnv } from './replica-types.ts';
 import { hardIsDurable } from './replica-writes.ts';
 import { type Member, memberName, sameMember } from './shard-config.ts';
 
@@ -99,13 +99,22 @@ function takeOver(state: ReplicaState, env: ReplicaEnv, out: ReplicaEffect[]): v
  */
 export function recoverUnclean(state: ReplicaState, env: ReplicaEnv, out: ReplicaEffect[]): void {
   const { config } = state;
-  const refused = (reason: 'busy' | 'no-copy' | 'halted'): void =>
-    void out.push({ t: 'refused', what: 'recover', reason });
-  if (state.halted) return refused('halted');
-  if (config === undefined || state.loading !== undefined || !isReplica(state, env.self)) return refused('no-copy');
-  if (state.cas !== undefined || state.role.t === 'leading') return refused('busy');
+  const reason = recoveryRefusal(state, env.self);
+  if (config === undefined || reason !== undefined)
+    return void out.push({ t: 'refused', what: 'recover', reason: reason ?? 'no-copy' });
   const epoch = config.record.epoch + 1;
   const detail = `epoch ${epoch} by ${memberName(env.self)} at index ${state.commitIdx}`;
   out.push({ t: 'alarm', reason: 'unclean-recovery', halted: false, detail });
   compareAndSet(state, env, { epoch, leader: env.self, isr: [env.self], uncleanEpoch: epoch }, out);
+}
+
+/** Why this member's copy would not be made the truth now. */
+export function recoveryRefusal(state: ReplicaState, self: Member): Refusal | undefined {
+  return copyRefusal(state, self) ?? (state.cas !== undefined || state.role.t === 'leading' ? 'busy' : undefined);
+}
+
+/** Why this member has no copy to speak of. */
+export function copyRefusal(state: ReplicaState, self: Member): Refusal | undefined {
+  if (state.halted) return 'halted';
+  return state.config === undefined || state.loading !== undefined || !isReplica(state, self) ? 'no-copy' : undefined;
 }

@@ -225,6 +225,8 @@ export type ReplicaEvent =
   | { readonly t: 'replicas'; readonly add: readonly Member[]; readonly remove: readonly Member[] }
   /** drain: hand the leadership over, leave the in-sync set */
   | { readonly t: 'stop' }
+  /** takes a `stop` back: this member can hold its copies again */
+  | { readonly t: 'stay' }
   /** an operator accepts the loss of what only lost members had, and makes this copy the truth */
   | { readonly t: 'recoverUnclean' };
 

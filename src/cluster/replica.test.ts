@@ -2,7 +2,7 @@ import t from 'tap';
 import { commits, hard, isr, led, m, op, Rig, record, roles, testEnv } from './replica.fixture.ts';
 import { needsTick, openReplica, readableUntil, step } from './replica.ts';
 import type { ReplicaMessage } from './replica-types.ts';
-import type { ShardConfig } from './shard-config.ts';
+import { memberName, type ShardConfig } from './shard-config.ts';
 
 const [N1, N2, N3] = [m('n1'), m('n2'), m('n3')];
 
@@ -137,6 +137,24 @@ t.test('a late append of a leader that is gone does not disarm the take-over', a
   t.ok(needsTick(rig.of('n3').state));
   rig.pass(500);
   t.match(rig.config.record, { epoch: 2, leader: N3 });
+});
+
+t.test('members that hear the store and not each other leave one another ever more time', async (t) => {
+  const pair = [N1, N2];
+  const rig = new Rig(record({ isr: pair, replicas: pair }), { duelMs: 500, duelMsMax: 16_000 }).tellAll().settle();
+  rig.cutOff.add('n1').add('n2');
+  for (const { env } of rig.copies.values()) for (const member of pair) env.suspects.add(memberName(member));
+  for (const node of ['n1', 'n2']) rig.event(node, { t: 'peers' });
+  const epochs = [0, 2_000, 8_000, 32_000].map((ms) => rig.settle().pass(ms).config.record.epoch);
+  t.same(epochs, [2, 4, 6, 8]);
+  rig.cutOff.clear();
+  for (const { env } of rig.copies.values()) env.suspects.clear();
+  rig.pass(3_000);
+  const leader = rig.config.record.leader?.node ?? '';
+  rig.event(leader, { t: 'propose', items: [op('at last')] });
+  rig.settle().pass(500);
+  t.equal(new Set(commits(rig)).size, 1, 'and agree as soon as they hear each other');
+  t.ok(commits(rig)[0]! > 1);
 });
 
 t.test('a configuration that goes backwards halts the shard', async (t) => {

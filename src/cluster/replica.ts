@@ -11,11 +11,11 @@ import {
   syncProgress,
 } from './replica-leader.ts';
 import { askForRead } from './replica-lease.ts';
-import { onReplicas, onTransfer, reviewMembership, reviewTransfer } from './replica-membership.ts';
+import { onReplicas, onTransfer, reviewMembership, reviewTransfer, transferRefusal } from './replica-membership.ts';
 import { isSettled, progressOf, pump, tickProgress } from './replica-progress.ts';
 import { inSync, isReplica, type Leading, type ReplicaState, send, stepDown } from './replica-state.ts';
-import { recoverUnclean, reviewTakeover } from './replica-takeover.ts';
-import type { ReplicaEffect, ReplicaEnv, ReplicaEvent, ReplicaMessage } from './replica-types.ts';
+import { copyRefusal, recoverUnclean, recoveryRefusal, reviewTakeover } from './replica-takeover.ts';
+import type { Refusal, ReplicaEffect, ReplicaEnv, ReplicaEvent, ReplicaMessage } from './replica-types.ts';
 import { noteWritten } from './replica-writes.ts';
 import { type Member, sameMember } from './shard-config.ts';
 
@@ -31,6 +31,19 @@ export function step(state: ReplicaState, event: ReplicaEvent, env: ReplicaEnv):
   else if (event.t === 'recoverUnclean') recoverUnclean(state, env, out);
   else if (!state.halted) react(state, event, env, out);
   return out;
+}
+
+/**
+ * Why an order would be refused now, or why there is no copy to tell of; undefined when it would be taken. Changes nothing,
+ * so that who must prepare for an order can ask first.
+ */
+export function refusalOf(
+  state: ReplicaState,
+  order: Extract<ReplicaEvent, { t: 'transfer' | 'recoverUnclean' }> | { readonly t: 'copy' },
+  env: ReplicaEnv,
+): Refusal | undefined {
+  if (order.t === 'transfer') return transferRefusal(state, env, order.to);
+  return order.t === 'copy' ? copyRefusal(state, env.self) : recoveryRefusal(state, env.self);
 }
 
 function react(
@@ -67,6 +80,11 @@ function react(
       return;
     case 'stop':
       state.stopping = true;
+      break;
+    case 'stay':
+      state.stopping = false;
+      state.drained = false;
+      state.leaveSentAt = undefined;
       break;
     case 'peers':
       if (role.t === 'leading') for (const progress of role.progress) pump(state, env, role, progress, out);

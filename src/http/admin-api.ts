@@ -1,4 +1,6 @@
+import { messageOf } from '../base/errors.ts';
 import { type AdminApi, AdminError, type AdminUser, type NodeStatus } from './admin.ts';
+import { type ClusterAdmin, noCluster } from './admin-cluster.ts';
 
 /** What the admin API needs of a node: its accounts, and the protocol's rules for names and passwords. */
 export interface AdminApiParts {
@@ -7,13 +9,16 @@ export interface AdminApiParts {
     create(user: string, password: string, origin: 'operator'): Promise<'done' | 'conflict' | 'busy'>;
     setPassword(user: string, password: string): Promise<'done' | 'none' | 'busy'>;
     remove(user: string): Promise<'done' | 'none' | 'busy'>;
-    list(limit: number): readonly AdminUser[];
+    /** of all nodes; rejects when one of them cannot be asked */
+    listAll(limit: number): Promise<readonly AdminUser[]>;
   };
   /** Normalised bare JID of a local part, or undefined when no account can have that name. */
   bareJidOf(localpart: string): string | undefined;
   /** SASLprep'd password, or undefined when it is not allowed. */
   preparePassword(password: string): string | undefined;
   status(): Promise<NodeStatus>;
+  /** left out on a node that is alone */
+  readonly cluster?: ClusterAdmin;
 }
 
 /** The admin API over a node's accounts: checks and normalises what an operator typed, and words the refusals. */
@@ -56,7 +61,14 @@ export function createAdminApi(parts: AdminApiParts): AdminApi {
       const jid = jidOf(user);
       settle(jid, await accounts.remove(jid));
     },
-    listUsers: async (limit) => accounts.list(limit),
+    listUsers: async (limit) => {
+      try {
+        return await accounts.listAll(limit);
+      } catch (error) {
+        throw new AdminError('unanswered', `not every account can be listed now: ${messageOf(error)}`);
+      }
+    },
     status: () => parts.status(),
+    cluster: parts.cluster ?? noCluster(),
   };
 }

@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { codeOf } from '../base/errors.ts';
 import { ADMIN_REFUSALS, type AdminApi, AdminError, type AdminRefusal } from './admin.ts';
+import { clusterClient } from './admin-cluster-client.ts';
 
 /** No node listens on the socket: none runs on this data folder. */
 export class NotRunningError extends Error {
@@ -33,6 +34,7 @@ export function adminClient(socketPath: string): AdminApi {
     removeUser: async (user) => void (await ask('DELETE', path(user))),
     listUsers: (limit) => ask('GET', `/users?limit=${limit}`) as ReturnType<AdminApi['listUsers']>,
     status: () => ask('GET', '/status') as ReturnType<AdminApi['status']>,
+    cluster: clusterClient(ask),
   };
 }
 

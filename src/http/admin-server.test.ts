@@ -64,6 +64,59 @@ t.test('a refusal arrives as the refusal it was', async (t) => {
   await t.rejects(client.removeUser('bob'), { name: 'AdminError', reason: 'unknown-user' });
 });
 
+t.test('questions about the cluster go over the socket too, with everything they name', async (t) => {
+  const asked: unknown[][] = [];
+  const noting =
+    (name: string) =>
+    async (...args: unknown[]): Promise<never> => {
+      asked.push([name, ...args]);
+      return [name] as never;
+    };
+  const names = [
+    'status',
+    'nodes',
+    'shards',
+    'drain',
+    'drainProgress',
+    'transfer',
+    'recovery',
+    'recoverUnclean',
+  ] as const;
+  const fake = Object.fromEntries([...names, 'undrain', 'forget'].map((name) => [name, noting(name)]));
+  const { client } = await started(t, memoryAdmin(new Map(), STATUS, fake));
+  const { cluster } = client;
+  t.same(await cluster.status(), ['status']);
+  t.same(await cluster.nodes(), ['nodes']);
+  t.same(await cluster.shards(), ['shards']);
+  t.same(await cluster.shards('a&b/c'), ['shards']);
+  t.same(await cluster.drain('a/b?'), ['drain']);
+  t.same(await cluster.drainProgress('a/b?'), ['drainProgress']);
+  t.equal(await cluster.undrain('a/b?'), undefined);
+  t.equal(await cluster.forget('a/b?'), undefined);
+  t.same(await cluster.transfer(7, 'a'), ['transfer']);
+  t.same(await cluster.recovery(8), ['recovery']);
+  t.same(await cluster.recoverUnclean(9, 'b'), ['recoverUnclean']);
+  t.same(asked, [
+    ['status'],
+    ['nodes'],
+    ['shards', undefined],
+    ['shards', 'a&b/c'],
+    ['drain', 'a/b?'],
+    ['drainProgress', 'a/b?'],
+    ['undrain', 'a/b?'],
+    ['forget', 'a/b?'],
+    ['transfer', 7, 'a'],
+    ['recovery', 8],
+    ['recoverUnclean', 9, 'b'],
+  ]);
+});
+
+t.test('a node that is alone refuses them', async (t) => {
+  const { client } = await started(t);
+  await t.rejects(client.cluster.nodes(), { name: 'AdminError', reason: 'not-a-cluster' });
+  await t.rejects(client.cluster.transfer(1, 'x'), { name: 'AdminError', reason: 'not-a-cluster' });
+});
+
 t.test('only its own user may open the socket', async (t) => {
   const { socketPath } = await started(t);
   t.equal(statSync(socketPath).mode & 0o777, 0o600);
@@ -83,6 +136,11 @@ t.test('senseless requests are told so, without repeating a password', async (t)
   const table: [method: string, path: string, body: string | undefined, status: number][] = [
     ['GET', '/', undefined, 404],
     ['DELETE', '/users', undefined, 404],
+    ['GET', '/cluster', undefined, 404],
+    ['PUT', '/cluster/nodes', undefined, 404],
+    ['GET', '/cluster/nodes/a/drain/x', undefined, 404],
+    ['POST', '/cluster/shards/-1/transfer', '{"node":"a"}', 404],
+    ['POST', '/cluster/shards/1/transfer', '{"nodes":"hunter2"}', 400],
     ['GET', '/users?limit=0', undefined, 400],
     ['GET', `/users?limit=${USERS_MAX + 1}`, undefined, 400],
     ['POST', '/users', 'hunter2', 400],

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { z } from 'zod';
 import type { Log } from '../base/log.ts';
 import { ADMIN_REFUSALS, type AdminApi, AdminError, USERS_MAX } from './admin.ts';
+import { clusterRoute } from './admin-cluster-routes.ts';
 import { json, type Reply } from './reply.ts';
 
 export interface AdminServerOptions {
@@ -101,7 +102,10 @@ async function route(request: IncomingMessage, api: AdminApi): Promise<Reply> {
       await api.removeUser(user!);
       return json(200, {});
     default:
-      return json(404, { message: `no such request: ${request.method} ${url.pathname}` });
+      return (
+        (await clusterRoute(request, api.cluster, bodyOf)) ??
+        json(404, { message: `no such request: ${request.method} ${url.pathname}` })
+      );
   }
 }
 

@@ -1,4 +1,5 @@
 import { type AdminApi, AdminError, type NodeStatus } from './admin.ts';
+import { type ClusterAdmin, noCluster } from './admin-cluster.ts';
 
 export const STATUS: NodeStatus = {
   node: 'node-1',
@@ -14,7 +15,11 @@ export const STATUS: NodeStatus = {
 };
 
 /** An admin API over a map of users and passwords. For tests. */
-export function memoryAdmin(users = new Map<string, string>(), status: NodeStatus = STATUS): AdminApi {
+export function memoryAdmin(
+  users = new Map<string, string>(),
+  status: NodeStatus = STATUS,
+  cluster: Partial<ClusterAdmin> = {},
+): AdminApi {
   const known = (user: string) => {
     if (!users.has(user)) throw new AdminError('unknown-user', `there is no ${user}`);
   };
@@ -33,5 +38,6 @@ export function memoryAdmin(users = new Map<string, string>(), status: NodeStatu
     },
     listUsers: async (limit) => [...users.keys()].slice(0, limit).map((user) => ({ user, createdMs: 0 })),
     status: async () => status,
+    cluster: { ...noCluster(), ...cluster },
   };
 }

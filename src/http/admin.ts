@@ -1,3 +1,7 @@
+import type { ClusterAdmin, ClusterStatus } from './admin-cluster.ts';
+
+export { ADMIN_REFUSALS, AdminError, type AdminRefusal } from './admin-error.ts';
+
 /** What an operator can ask of a node, over its admin socket or in the same process. The node implements it. */
 export interface AdminApi {
   /**
@@ -9,9 +13,11 @@ export interface AdminApi {
   setPassword(user: string, password: string): Promise<void>;
   /** The account with all it holds. @throws AdminError `unknown-user`, `invalid-user`, `busy` */
   removeUser(user: string): Promise<void>;
-  /** Sorted by address. @param limit 1 to `USERS_MAX` */
+  /** Of all nodes, sorted by address. @param limit 1 to `USERS_MAX` @throws AdminError `unanswered` */
   listUsers(limit: number): Promise<readonly AdminUser[]>;
   status(): Promise<NodeStatus>;
+  /** the cluster's side; on a node that is alone every question is refused with `not-a-cluster` */
+  readonly cluster: ClusterAdmin;
 }
 
 export interface AdminUser {
@@ -36,30 +42,9 @@ export interface NodeStatus {
   readonly registration: string;
   /** what is counted, in the order to show it; names ending in `Bytes` are bytes */
   readonly figures: Readonly<Record<string, number>>;
+  /** left out on a node that is alone */
+  readonly cluster?: ClusterStatus;
 }
 
 /** Users in one answer at most. */
 export const USERS_MAX = 1_000_000;
-
-/** Reasons for a no, and the HTTP status each has on the socket. */
-export const ADMIN_REFUSALS = {
-  exists: 409,
-  'unknown-user': 404,
-  'invalid-user': 422,
-  'invalid-password': 422,
-  /** too many password derivations at once, or the storage takes no writes: try again */
-  busy: 503,
-} as const;
-
-export type AdminRefusal = keyof typeof ADMIN_REFUSALS;
-
-/** The node understood and said no. The message is one line for the operator, without secrets. */
-export class AdminError extends Error {
-  override readonly name = 'AdminError';
-  readonly reason: AdminRefusal;
-
-  constructor(reason: AdminRefusal, message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}

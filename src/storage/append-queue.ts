@@ -1,18 +1,12 @@
-import { encodeJournal } from './codec.ts';
-import type { Op } from './log-store.ts';
 import type { WriterClient } from './writer-client.ts';
 
-/** One journal record on its way to the disk. */
-export interface Append {
-  readonly record: number;
-  readonly ops: readonly Op[];
-  /** of the journal record */
-  readonly bytes: number;
-  /** ops that are in the state already and only keep their outbox (fold-run.ts) */
-  readonly carried: boolean;
-}
+/** What becomes of a journal record once it is on disk: its number and its bytes. */
+export type Synced = (record: number, bytes: number) => void;
 
-interface Waiting extends Append {
+interface Waiting {
+  readonly record: number;
+  readonly bytes: number;
+  readonly synced: Synced;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -23,35 +17,38 @@ export class AppendQueue {
   bytes = 0;
   /** the highest record that is on disk */
   lastSynced: number;
-  private lastRecord: number;
+  /** the highest record given to the writer */
+  lastPosted: number;
   private readonly waiting: Waiting[] = [];
 
   constructor(lastRecord: number) {
-    this.lastRecord = lastRecord;
+    this.lastPosted = lastRecord;
     this.lastSynced = lastRecord;
   }
 
-  /** Sends a record to the writer. Resolves after `synced` passed it to `apply`; rejects with what `rejectAll` got. */
-  write(writer: WriterClient, ops: readonly Op[], carried: boolean): Promise<void> {
-    const value = encodeJournal(ops);
+  /**
+   * Sends a record to the writer. Resolves after it was passed to `synced`; rejects with what `rejectAll` got.
+   * @param clear a fold slice of what is to be cleared once the record is on disk, before it counts as synced
+   */
+  write(writer: WriterClient, value: Buffer, synced: Synced, clear?: Buffer): Promise<void> {
     const bytes = value.length;
-    this.lastRecord += 1;
-    const record = this.lastRecord;
+    this.lastPosted += 1;
+    const record = this.lastPosted;
     this.bytes += bytes;
     return new Promise((resolve, reject) => {
-      this.waiting.push({ record, ops, bytes, carried, resolve, reject });
-      writer.append(record, value);
+      this.waiting.push({ record, bytes, synced, resolve, reject });
+      writer.append(record, value, clear);
     });
   }
 
-  /** Every record up to this one is on disk: applies and resolves them in order. */
-  synced(upTo: number, apply: (append: Append) => void): void {
+  /** Every record up to this one is on disk: tells and resolves them in order. */
+  syncedUpTo(upTo: number): void {
     this.lastSynced = upTo;
     for (let head = this.waiting[0]; head !== undefined && head.record <= upTo; head = this.waiting[0]) {
       this.waiting.shift();
       this.bytes -= head.bytes;
       try {
-        apply(head);
+        head.synced(head.record, head.bytes);
         head.resolve();
       } catch (error) {
         head.reject(error as Error);
@@ -62,5 +59,11 @@ export class AppendQueue {
   rejectAll(error: Error): void {
     this.bytes = 0;
     for (const { reject } of this.waiting.splice(0)) reject(error);
+  }
+
+  /** The journal was read again and ends here. Nothing may be waiting. */
+  restart(lastRecord: number): void {
+    this.lastPosted = Math.max(this.lastPosted, lastRecord);
+    this.lastSynced = this.lastPosted;
   }
 }

@@ -1,16 +1,26 @@
 import { nameBytesMax, seqMax } from './keys.ts';
-import type { Op } from './log-store.ts';
+import type { Op, Write } from './log-store.ts';
 
 /**
  * @throws RangeError when an op breaks LogStore's contract: a shard that does not exist, a name of more than 4 KiB, a
  *   number that is none. It is the caller's fault, found before anything is written.
  */
 export function checkOp(op: Op, shards: number): void {
-  if (!Number.isInteger(op.shard) || op.shard < 0 || op.shard >= shards) {
-    throw new RangeError(`shard ${op.shard} is not one of 0–${shards - 1}`);
-  }
+  checkShard(op.shard, shards);
   checkNumber('idx', op.idx);
-  for (const write of op.writes) {
+  checkWrites(op.writes);
+}
+
+/** @throws RangeError when there is no such shard */
+export function checkShard(shard: number, shards: number): void {
+  if (!Number.isInteger(shard) || shard < 0 || shard >= shards) {
+    throw new RangeError(`shard ${shard} is not one of 0–${shards - 1}`);
+  }
+}
+
+/** @throws RangeError when a write has a name of more than 4 KiB or a seq that is none */
+export function checkWrites(writes: readonly Write[]): void {
+  for (const write of writes) {
     if (write.t === 'call') continue;
     const name = write.t === 'put' || write.t === 'del' ? write.key : write.stream;
     // A code unit takes three bytes at most: most names need no counting.
@@ -24,7 +34,8 @@ export function checkOp(op: Op, shards: number): void {
   }
 }
 
-function checkNumber(what: string, value: number): void {
+/** @throws RangeError */
+export function checkNumber(what: string, value: number): void {
   if (!Number.isInteger(value) || value < 1 || value >= seqMax) {
     throw new RangeError(`${what} ${value} is not an integer from 1 to 2^48 - 2`);
   }

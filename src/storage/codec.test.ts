@@ -3,9 +3,12 @@ import t from 'tap';
 import { BlockBuilder, BlockReader, blockCount, blockRecords, segmentRecordsMax } from './blocks.ts';
 import {
   decodeJournal,
+  decodeOp,
+  decodeOpOutbox,
   decodeOutboxes,
   decodeRow,
   encodeJournal,
+  encodeOp,
   encodeRow,
   formatVersion,
   packRecords,
@@ -38,6 +41,24 @@ const ops: Op[] = [
 t.test('journal: ops come back as they were', async (t) => {
   t.same(decodeJournal(encodeJournal(ops)), ops);
   t.same(decodeJournal(encodeJournal([])), []);
+});
+
+t.test('op: comes back as it was, alone; no bytes are the op that does nothing', async (t) => {
+  for (const { writes, outbox } of ops) {
+    const bytes = encodeOp({ writes, outbox });
+    t.equal(bytes[0], formatVersion);
+    t.same(decodeOp(bytes), { writes, outbox });
+    t.same(decodeOpOutbox(bytes), outbox);
+  }
+  t.same(decodeOp(new Uint8Array(0)), { writes: [], outbox: [] });
+  t.same(decodeOpOutbox(new Uint8Array(0)), []);
+  const newer = encodeOp({ writes: [], outbox: [] });
+  newer[0] = formatVersion + 1;
+  t.throws(() => decodeOp(newer), StorageRefusedError);
+  const calling = encodeOp({ writes: [{ t: 'call', call: { name: 'c', expand: () => [] }, args: [1] }], outbox: [] });
+  t.throws(() => decodeOp(calling), StorageRefusedError, 'a call nobody knows');
+  t.same(decodeOpOutbox(calling), []);
+  t.throws(() => encodeOp({ writes: [{ t: 'put', key: 'k'.repeat(5000), value: 1 }], outbox: [] }), RangeError);
 });
 
 t.test('everything starts with the format version, and a newer one is refused', async (t) => {

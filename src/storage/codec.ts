@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr';
+import { checkWrites } from './check-op.ts';
 import { StorageFailedError, StorageRefusedError } from './errors.ts';
-import type { CallType, Op, OutboxItem, Value, Write } from './log-store.ts';
+import type { CallType, Op, OpBody, OutboxItem, Value, Write } from './log-store.ts';
 import { FlatReader, pushShaped, type Shapes } from './shapes.ts';
 
 /**
@@ -8,6 +9,9 @@ import { FlatReader, pushShaped, type Shapes } from './shapes.ts';
  * journal and segments in blocks.
  */
 export const formatVersion = 2;
+
+/** Version of what only members of a cluster write: their journal records, their folder, a snapshot. */
+export const memberVersion = 3;
 
 /** Plain MessagePack rather than msgpackr's record extension: any language reads it, and shapes.ts is faster still. */
 const packr = new Packr({ useRecords: false });
@@ -61,15 +65,42 @@ export function encodeJournal(ops: readonly Op[]): Buffer {
   const shapes: Shapes = [];
   const flat: unknown[] = [shapes];
   for (const { shard, epoch, idx, writes, outbox } of ops) {
-    flat.push(shard, epoch, idx, writes.length);
-    for (const write of writes) pushWrite(flat, shapes, write);
-    flat.push(outbox.length);
-    for (const { to, body } of outbox) {
-      flat.push(to);
-      pushShaped(flat, shapes, body);
-    }
+    flat.push(shard, epoch, idx);
+    pushBody(flat, shapes, writes, outbox);
   }
   return withVersion(packr.pack(flat));
+}
+
+/**
+ * One op alone, as an entry of a replicated log: version byte, then a flat MessagePack array of the table of shapes,
+ * number of writes, writes, number of outbox items, items. Shard, epoch and idx are the entry's.
+ * @throws RangeError when a write breaks LogStore's contract: what is replicated must be appliable everywhere
+ */
+export function encodeOp({ writes, outbox }: OpBody): Uint8Array {
+  checkWrites(writes);
+  const shapes: Shapes = [];
+  const flat: unknown[] = [shapes];
+  pushBody(flat, shapes, writes, outbox);
+  return withVersion(packr.pack(flat));
+}
+
+/**
+ * Empty bytes are the op that does nothing, with which a leader begins its epoch.
+ * @throws StorageRefusedError on a newer version or an unknown call
+ */
+export function decodeOp(bytes: Uint8Array, calls: readonly CallType[] = []): OpBody {
+  return decodeBody(bytes, calls);
+}
+
+/** The outbox of an encoded op; its writes are left out. @throws StorageRefusedError on a newer version */
+export function decodeOpOutbox(bytes: Uint8Array): readonly OutboxItem[] {
+  return decodeBody(bytes, undefined).outbox;
+}
+
+function decodeBody(bytes: Uint8Array, calls: readonly CallType[] | undefined): OpBody {
+  if (bytes.length === 0) return { writes: [], outbox: [] };
+  checked(bytes);
+  return readBody(readerOf(packr.unpack(bytes.subarray(1))), calls);
 }
 
 /** The outboxes of a journal record, as ops without writes. @throws StorageRefusedError on a newer version */
@@ -95,15 +126,30 @@ function decodeOps(bytes: Buffer, calls: readonly CallType[] | undefined): Op[] 
     const shard = reader.next() as number;
     const epoch = reader.next() as number;
     const idx = reader.next() as number;
-    const writes: Write[] = [];
-    for (let left = reader.next() as number; left > 0; left -= 1) readWrite(reader, calls, writes);
-    const outbox: OutboxItem[] = [];
-    for (let left = reader.next() as number; left > 0; left -= 1) {
-      outbox.push({ to: reader.next() as string, body: reader.shaped() });
-    }
+    const { writes, outbox } = readBody(reader, calls);
     ops.push({ shard, epoch, idx, writes, outbox });
   }
   return ops;
+}
+
+function pushBody(flat: unknown[], shapes: Shapes, writes: readonly Write[], outbox: readonly OutboxItem[]): void {
+  flat.push(writes.length);
+  for (const write of writes) pushWrite(flat, shapes, write);
+  flat.push(outbox.length);
+  for (const { to, body } of outbox) {
+    flat.push(to);
+    pushShaped(flat, shapes, body);
+  }
+}
+
+function readBody(reader: FlatReader, calls: readonly CallType[] | undefined): OpBody {
+  const writes: Write[] = [];
+  for (let left = reader.next() as number; left > 0; left -= 1) readWrite(reader, calls, writes);
+  const outbox: OutboxItem[] = [];
+  for (let left = reader.next() as number; left > 0; left -= 1) {
+    outbox.push({ to: reader.next() as string, body: reader.shaped() });
+  }
+  return { writes, outbox };
 }
 
 function readerOf(flat: unknown): FlatReader {
@@ -202,12 +248,10 @@ function withVersion(packed: Buffer): Buffer {
 }
 
 /** @throws StorageRefusedError when the bytes were written by a newer Rookery */
-export function checked(bytes: Buffer): Buffer {
+export function checked<Bytes extends Uint8Array>(bytes: Bytes, highest = formatVersion): Bytes {
   const version = bytes[0] ?? 0;
-  if (version < 1 || version > formatVersion) {
-    throw new StorageRefusedError(
-      `the store holds a record of format ${version}, this Rookery reads up to ${formatVersion}`,
-    );
+  if (version < 1 || version > highest) {
+    throw new StorageRefusedError(`the store holds a record of format ${version}, this Rookery reads up to ${highest}`);
   }
   return bytes;
 }

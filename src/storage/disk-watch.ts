@@ -31,6 +31,11 @@ export class DiskWatch {
     return this.freeBytes >= this.options.freeBytesMin;
   }
 
+  /** Below `freeBytesMin`, but not by half: room for what was begun before, and for what others need of this node. */
+  get hasReserve(): boolean {
+    return this.freeBytes >= this.options.freeBytesMin / 2;
+  }
+
   /** Looks once, then again and again; `after` runs behind every further look, never twice at once, and must not throw. */
   async start(after: () => Promise<void>): Promise<void> {
     await this.look();

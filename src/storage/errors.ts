@@ -17,3 +17,18 @@ export class StorageFailedError extends Error {
 export class StorageRefusedError extends Error {
   override readonly name = 'StorageRefusedError';
 }
+
+/** As many snapshots or installs are open as may be. Try again when one has ended. */
+export class StorageBusyError extends Error {
+  override readonly name = 'StorageBusyError';
+}
+
+/** The shard's copy was voided, or replaced, while it was being read or filled. Begin again, if it is still wanted. */
+export class StorageVoidedError extends Error {
+  override readonly name = 'StorageVoidedError';
+}
+
+/** The bytes are not a whole snapshot that this Rookery can read. Ask for another one. */
+export class SnapshotError extends Error {
+  override readonly name = 'SnapshotError';
+}

@@ -1,26 +1,29 @@
-import { decodeOutboxes } from './codec.ts';
 import { foldEntries } from './fold.ts';
-import { FoldSlice } from './fold-slice.ts';
-import { journalKey } from './keys.ts';
-import type { Op } from './log-store.ts';
+import { type FoldEntry, FoldSlice } from './fold-slice.ts';
 import type { StoreOptions } from './options.ts';
-import type { Generation } from './overlay.ts';
-import { encodeFolded, foldedName, type RecoveredState } from './recovery.ts';
-import type { Rocks } from './rocks.ts';
+import type { Generation, Overlay } from './overlay.ts';
 import type { RocksBase } from './rocks-base.ts';
 import type { WriterClient } from './writer-client.ts';
 
-/** Bytes of one record of carried-over ops. */
-const carryBytes = 256 * 1024;
+/** What one fold has to do besides bringing a generation into the base. */
+export interface FoldJob {
+  /** Before the first slice is given to the writer. What it gives to the writer is in RocksDB before the slices are. */
+  begin(): void;
+  /** Moves what keeps too old journal records alive into fresh ones; resolves when these are on disk. */
+  carryOver(): Promise<void>;
+  /** The changes that end the fold: where it came to, and the deletion of the journal records nobody needs now. */
+  end(): FoldEntry[];
+  /** RocksDB has all of it. */
+  done(): void;
+}
 
 export interface FoldParts {
-  readonly rocks: Rocks;
   readonly writer: WriterClient;
   readonly base: RocksBase;
-  readonly state: RecoveredState;
+  readonly overlay: Overlay;
   readonly options: StoreOptions;
-  /** Writes ops as a fresh journal record; resolves when it is on disk and the ledger knows where they are now. */
-  carry(ops: readonly Op[]): Promise<void>;
+  /** Begins the job of a generation that was just taken, or whose fold failed before. */
+  startJob(generation: Generation): FoldJob;
 }
 
 /**
@@ -35,17 +38,16 @@ export interface FoldParts {
  * @throws when the writer failed; running it again later, on the same generation, is safe
  */
 export async function runFold(parts: FoldParts, sync: boolean): Promise<void> {
-  const { overlay, ledger, folded, tails } = parts.state;
+  const { overlay, writer } = parts;
   const generation = overlay.folding ?? overlay.rotate();
+  const job = parts.startJob(generation);
+  job.begin();
   await writeEntries(parts, generation);
-  const { upTo } = generation;
-  if (upTo - (ledger.oldest() ?? upTo) >= parts.options.journalRecordsMax) await carryOver(parts, upTo);
-  const first = Math.min(ledger.oldest() ?? upTo + 1, upTo + 1);
+  await job.carryOver();
   const last = new FoldSlice(4096);
-  last.add({ t: 'put', key: foldedName, value: encodeFolded({ upTo, first }, tails) });
-  if (first > folded.first) last.add({ t: 'clear', key: journalKey(folded.first), end: journalKey(first) });
-  await parts.writer.fold(last.take(), sync);
-  parts.state.folded = { upTo, first };
+  for (const entry of job.end()) last.add(entry);
+  await writer.fold(last.take(), sync);
+  job.done();
   overlay.retire();
 }
 
@@ -63,24 +65,4 @@ async function writeEntries(parts: FoldParts, generation: Generation): Promise<v
     } while (!done && slice.bytes < foldSliceBytes && performance.now() < until);
     if (slice.bytes > 0) await parts.writer.fold(slice.take(), false);
   }
-}
-
-/** Moves the ops that keep old records alive into fresh records, without their writes: those are in the base. */
-async function carryOver(parts: FoldParts, upTo: number): Promise<void> {
-  let carried: Op[] = [];
-  let bytes = 0;
-  for (const record of parts.state.ledger.recordsUpTo(upTo)) {
-    const value = parts.rocks.get(journalKey(record));
-    if (value === undefined)
-      throw new Error(`journal record ${record} is missing though its outbox is not acknowledged`);
-    for (const op of decodeOutboxes(value)) {
-      if (op.outbox.length > 0 && parts.state.ledger.has(op.shard, op.idx)) carried.push({ ...op, writes: [] });
-    }
-    bytes += value.length;
-    if (bytes < carryBytes) continue;
-    await parts.carry(carried);
-    carried = [];
-    bytes = 0;
-  }
-  if (carried.length > 0) await parts.carry(carried);
 }

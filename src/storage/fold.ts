@@ -3,7 +3,7 @@ import { encodeRow, packRecords } from './codec.ts';
 import type { FoldEntry } from './fold-slice.ts';
 import { blockKey, rowKey, seqMax } from './keys.ts';
 import type { Value } from './log-store.ts';
-import { deleted, type Generation, type StreamPart } from './overlay.ts';
+import { deleted, type Generation, type ShardPart, type StreamPart } from './overlay.ts';
 
 /** The last block of a stream in the base. */
 export interface Tail {
@@ -37,14 +37,32 @@ export interface BlockLimits {
  * base: that is what a restart in the middle of a fold does.
  */
 export function* foldEntries(generation: Generation, base: FoldBase, limits: BlockLimits): Generator<FoldEntry> {
-  const builder = new BlockBuilder();
-  for (const [shard, { rows, streams }] of generation.shards) {
-    for (const [key, value] of rows) {
-      if (value === deleted) yield { t: 'del', key: rowKey(shard, key) };
-      else yield { t: 'put', key: rowKey(shard, key), value: encodeRow(value) };
+  let builder = new BlockBuilder();
+  for (const [shard, part] of generation.shards) {
+    const entries = shardEntries(shard, part, base, limits, builder);
+    // A shard that is voided meanwhile leaves the generation: nothing may be read or written of it any more.
+    while (generation.shards.get(shard) === part) {
+      const next = entries.next();
+      if (next.done) break;
+      yield next.value;
     }
-    for (const [stream, part] of streams) yield* foldStream(shard, stream, part, base, limits, builder);
+    if (generation.shards.get(shard) !== part) builder = new BlockBuilder();
   }
+}
+
+/** The changes of one shard. */
+export function* shardEntries(
+  shard: number,
+  { rows, streams }: ShardPart,
+  base: FoldBase,
+  limits: BlockLimits,
+  builder: BlockBuilder,
+): Generator<FoldEntry> {
+  for (const [key, value] of rows) {
+    if (value === deleted) yield { t: 'del', key: rowKey(shard, key) };
+    else yield { t: 'put', key: rowKey(shard, key), value: encodeRow(value) };
+  }
+  for (const [stream, part] of streams) yield* foldStream(shard, stream, part, base, limits, builder);
 }
 
 function* foldStream(

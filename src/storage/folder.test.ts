@@ -50,7 +50,7 @@ t.test('each refusal is one line that names the folder and what to do', async (t
   t.equal(await refusal(at('shards'), 64), 'not refused', 'a refusal changes nothing');
 
   await writeRow(at('newer'), metaKey('store'), JSON.stringify({ formatVersion: 99, shards: 1024 }));
-  t.match(await refusal(at('newer')), /newer has format 99, this Rookery reads up to 2: start a newer Rookery/);
+  t.match(await refusal(at('newer')), /newer has format 99, this Rookery reads up to 3: start a newer Rookery/);
 
   await writeRow(at('foreign'), Buffer.from('somebody'), 'else');
   t.match(await refusal(at('foreign')), /foreign holds another program's data/);

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { v7 } from 'uuid';
-import { formatVersion } from './codec.ts';
+import { formatVersion, memberVersion } from './codec.ts';
 import { StorageFailedError, StorageFullError, StorageRefusedError } from './errors.ts';
 import { metaKey } from './keys.ts';
 import type { StoreOptions } from './options.ts';
@@ -15,9 +15,14 @@ export interface FolderMeta {
   readonly shards: number;
   /** ISO 8601 */
   readonly created: string;
-  /** uuid; a wiped folder gets a new one */
+  /** uuid; a wiped folder gets a new one. It is the incarnation of a member of a cluster */
   readonly storeId: string;
+  /** true: of a member of a cluster, so that the journal may hold what is not committed */
+  readonly member?: boolean;
 }
+
+/** Who opens the folder: a single node, a cluster member, or whoever opened it before (after a write error). */
+export type FolderUse = 'single' | 'member' | 'same';
 
 const metaName = metaKey('store');
 
@@ -26,13 +31,22 @@ const metaName = metaKey('store');
  * @throws StorageRefusedError when this process must not use it, StorageFullError when there is no room to open it,
  *   StorageFailedError on another I/O error or corruption
  */
-export async function openFolder(options: StoreOptions): Promise<{ rocks: Rocks; meta: FolderMeta }> {
+export async function openFolder(
+  options: StoreOptions,
+  use: FolderUse = 'same',
+): Promise<{ rocks: Rocks; meta: FolderMeta }> {
   const folder = resolve(options.folder);
   await checkFolder(folder);
   const rocks = await openDatabase(folder, options);
   try {
     const meta = readMeta(rocks, folder, options.shards);
-    return { rocks, meta: meta?.formatVersion === formatVersion ? meta : writeMeta(rocks, folder, options, meta) };
+    if (meta?.member && use === 'single') {
+      throw new StorageRefusedError(
+        `${folder} belongs to a member of a cluster: start it with the cluster's settings, or choose another folder`,
+      );
+    }
+    const current = meta !== undefined && meta.formatVersion >= formatVersion;
+    return { rocks, meta: current ? meta : writeMeta(rocks, folder, options, meta) };
   } catch (error) {
     await rocks.close();
     throw error;
@@ -97,9 +111,9 @@ function readMeta(rocks: Rocks, folder: string, shards: number): FolderMeta | un
     throw new StorageRefusedError(`${folder} holds another program's data: choose another folder`);
   }
   const meta = JSON.parse(bytes.toString('utf8')) as FolderMeta;
-  if (meta.formatVersion > formatVersion) {
+  if (meta.formatVersion > memberVersion) {
     throw new StorageRefusedError(
-      `${folder} has format ${meta.formatVersion}, this Rookery reads up to ${formatVersion}: start a newer Rookery`,
+      `${folder} has format ${meta.formatVersion}, this Rookery reads up to ${memberVersion}: start a newer Rookery`,
     );
   }
   if (meta.shards !== shards) {
@@ -114,7 +128,33 @@ function readMeta(rocks: Rocks, folder: string, shards: number): FolderMeta | un
 /** A new folder's, or an older one's before anything of this version is written: an older Rookery must refuse it. */
 function writeMeta(rocks: Rocks, folder: string, { shards }: StoreOptions, older: FolderMeta | undefined): FolderMeta {
   const meta: FolderMeta = { shards, created: new Date().toISOString(), storeId: v7(), ...older, formatVersion };
+  putMeta(rocks, folder, meta, []);
+  return meta;
+}
+
+/**
+ * Makes the folder a cluster member's, with its first rows, in one synced write.
+ * @throws StorageFullError, StorageFailedError
+ */
+export function adoptFolder(
+  rocks: Rocks,
+  folder: string,
+  meta: FolderMeta,
+  rows: readonly (readonly [key: Buffer, value: Buffer])[],
+): FolderMeta {
+  const adopted: FolderMeta = { ...meta, formatVersion: memberVersion, member: true };
+  putMeta(rocks, folder, adopted, rows);
+  return adopted;
+}
+
+function putMeta(
+  rocks: Rocks,
+  folder: string,
+  meta: FolderMeta,
+  rows: readonly (readonly [key: Buffer, value: Buffer])[],
+): void {
   const batch = rocks.batch();
+  for (const [key, value] of rows) batch.put(key, value);
   batch.put(metaName, Buffer.from(JSON.stringify(meta)));
   try {
     batch.write(true);
@@ -123,7 +163,6 @@ function writeMeta(rocks: Rocks, folder: string, { shards }: StoreOptions, older
     if (kind === 'full') throw new StorageFullError(`${folder} cannot be set up, its disk is full: make room`);
     throw new StorageFailedError(`${folder} cannot be set up: ${message}`, { cause: error });
   }
-  return meta;
 }
 
 function codeOf(error: unknown): string {

@@ -68,6 +68,40 @@ export function blockKey(shard: number, stream: string, seq: number): Buffer {
   return key;
 }
 
+/** The start of all blocks of a shard. */
+export function blocksPrefix(shard: number): Buffer {
+  return prefix(shard, kindBlock);
+}
+
+export function blockStream(key: Buffer): string {
+  return key.toString('utf8', rowPrefixBytes + 2, key.length - seqBytes);
+}
+
+/** The start of everything a shard's state has. */
+export function statePrefix(shard: number): Buffer {
+  return prefix(shard, 0).subarray(0, statePrefixBytes);
+}
+
+/** What of a state key is the same in the shard's copies elsewhere: all but the kind and the shard. */
+export const statePrefixBytes = 3;
+
+/** The name of a row, of the rest of its key behind `statePrefixBytes`; undefined when it is a block's. */
+export function rowNameOfRest(rest: Buffer): string | undefined {
+  return rest[0] === kindRow ? rest.toString('utf8', rowPrefixBytes - statePrefixBytes) : undefined;
+}
+
+/** The stream of a block, of the rest of its key. */
+export function streamOfRest(rest: Buffer): string {
+  return rest.toString('utf8', rowPrefixBytes - statePrefixBytes + 2, rest.length - seqBytes);
+}
+
+function prefix(shard: number, kind: number): Buffer {
+  const key = Buffer.allocUnsafe(rowPrefixBytes);
+  writeShard(key, shard, kind);
+  return key;
+}
+
+/** The seq of a block's first record, of its key or of the rest of its key. */
 export function blockSeq(key: Buffer): number {
   return key.readUIntBE(key.length - seqBytes, seqBytes);
 }

@@ -130,3 +130,17 @@ t.test('options that do not fit together are all named at once', async (t) => {
   });
   await writeFile(folder, ''); // it did not create it
 });
+
+t.test('a scan without a bound worth the name sees what is folded and what is newer', async (t) => {
+  const store = await openRocksStore({ folder: t.testdir(), ...settings[0]!.options });
+  await store.append([put(1, 'folded'), put(2, 'folded')]);
+  await store.fold();
+  await store.append([put(3, 'newer')]);
+  for (const limit of [9, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY])
+    t.same(
+      store.scan(0, 'k', limit).map(([key]) => key),
+      ['k1', 'k2', 'k3'],
+      String(limit),
+    );
+  await store.close();
+});

@@ -51,14 +51,18 @@ export interface OutboxItem {
   readonly body: Value;
 }
 
+/** What an op does, wherever it stands. */
+export interface OpBody {
+  readonly writes: readonly Write[];
+  readonly outbox: readonly OutboxItem[];
+}
+
 /** One entry of a shard's log. */
-export interface Op {
+export interface Op extends OpBody {
   readonly shard: number;
   readonly epoch: number;
   /** dense per shard, from 1 */
   readonly idx: number;
-  readonly writes: readonly Write[];
-  readonly outbox: readonly OutboxItem[];
 }
 
 export interface StreamRecord {

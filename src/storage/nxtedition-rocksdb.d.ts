@@ -24,6 +24,12 @@ declare module '@nxtedition/rocksdb' {
     _writeSync(options?: { sync?: boolean; lowPriority?: boolean }): void;
   }
 
+  export interface RocksIterator {
+    /** keys and values in turn; none at the end */
+    _nextvSync(count: number): { rows: (Buffer | undefined)[]; finished: boolean };
+    _closeSync(): void;
+  }
+
   export class RocksLevel {
     /** A folder, or another thread's `handle`: then the same open database, which this object must not close. */
     constructor(locationOrHandle: string | bigint, options?: Record<string, unknown>);
@@ -31,6 +37,8 @@ declare module '@nxtedition/rocksdb' {
     open(options?: Record<string, unknown>): Promise<void>;
     close(): Promise<void>;
     batch(): RocksBatch;
+    /** sees the database as it is now */
+    _iterator(options: RocksQuery & { highWaterMarkBytes?: number }): RocksIterator;
     /** keys and values in turn; with `keys: false` every other element is undefined */
     querySync(options: RocksQuery): { rows: (Buffer | undefined)[]; finished: boolean };
     _getManySync(keys: Buffer[], options?: { fillCache?: boolean }): (Buffer | undefined | null)[];

@@ -20,8 +20,14 @@ export interface StoreOptions {
   readonly blockBytesMax: number;
   /** bytes up to which a fold rewrites a stream's last block to add to it; above it a new block is begun */
   readonly blockMergeBytesMax: number;
-  /** journal records kept for unacknowledged outboxes; above it those ops are carried over into fresh records */
+  /** journal records kept for unacknowledged outboxes and uncommitted entries; above it those are carried over */
   readonly journalRecordsMax: number;
+  /** snapshots of shards open at once (cluster); one more is refused with StorageBusyError. Each keeps old files */
+  readonly snapshotsMax: number;
+  /** copies being installed at once (cluster); one more is refused with StorageBusyError */
+  readonly installsMax: number;
+  /** bytes of a chunk of a snapshot (cluster); about as much of it is read from RocksDB on the main thread in one go */
+  readonly snapshotChunkBytes: number;
   /** free bytes of the file system below which appends are refused; room for flushing memtables and a few folds */
   readonly freeBytesMin: number;
   /** ms between two looks at the free space, and between two attempts to open again after a write error */
@@ -48,6 +54,9 @@ export const storeDefaults: Omit<StoreOptions, 'folder'> = {
   blockBytesMax: 32 * 1024,
   blockMergeBytesMax: 4 * 1024,
   journalRecordsMax: 16_384,
+  snapshotsMax: 4,
+  installsMax: 4,
+  snapshotChunkBytes: 256 * 1024,
   freeBytesMin: 64 * MiB,
   freeCheckMs: 1000,
   cacheBytes: 64 * MiB,
@@ -78,6 +87,9 @@ export function storeOptionFaults(options: StoreOptions): string[] {
   within('blockBytesMax', 1, 64 * MiB);
   within('blockMergeBytesMax', 0, 64 * MiB);
   within('journalRecordsMax', 1, 100_000_000);
+  within('snapshotsMax', 1, 1024);
+  within('installsMax', 1, 1024);
+  within('snapshotChunkBytes', 1, 64 * MiB);
   within('freeBytesMin', 0, Number.MAX_SAFE_INTEGER);
   within('freeCheckMs', 1, 3_600_000);
   within('cacheBytes', 0, 4095 * MiB);

@@ -9,7 +9,6 @@ function op(idx: number, writes: Write[], outbox: Op['outbox'] = []): Op {
 }
 
 const append = (seq: number, record: unknown = `r${seq}`): Write => ({ t: 'append', stream: 's', seq, record });
-const box = [{ to: 'session:a@x', body: 1 }];
 
 t.test('overlay: the newer generation hides the one being folded, deletions and nulls too', async (t) => {
   const overlay = new Overlay();
@@ -67,18 +66,17 @@ t.test('overlay: a seq far from the others is a broken numbering', async (t) => 
 
 t.test('ledger: knows the oldest record somebody waits for', async (t) => {
   const ledger = new OutboxLedger();
-  ledger.add(1, op(1, []));
-  t.equal(ledger.oldest(), undefined, 'an op without outbox is not waited for');
-  ledger.add(1, op(2, [], box));
-  ledger.add(1, op(3, [], box));
-  ledger.add(2, op(4, [], box));
+  t.equal(ledger.oldest(), undefined);
+  ledger.add(1, 1, 2);
+  ledger.add(1, 1, 3);
+  ledger.add(2, 1, 4);
   t.equal(ledger.oldest(), 1);
   ledger.acked(1, 2);
   ledger.acked(1, 2);
   ledger.acked(7, 7);
   t.equal(ledger.oldest(), 1);
   t.equal(ledger.size, 2);
-  ledger.add(3, op(3, [], box));
+  ledger.add(3, 1, 3);
   t.equal(ledger.oldest(), 2, 'one carried over waits in its new record');
   t.same(ledger.recordsUpTo(2), [2]);
   ledger.acked(1, 4);
@@ -86,6 +84,26 @@ t.test('ledger: knows the oldest record somebody waits for', async (t) => {
   ledger.acked(1, 3);
   t.equal(ledger.oldest(), undefined);
   t.equal(ledger.size, 0);
+});
+
+t.test('ledger: entries that are committed out of the order of their records', async (t) => {
+  const ledger = new OutboxLedger();
+  ledger.add(9, 1, 1);
+  ledger.add(5, 2, 7);
+  ledger.add(7, 2, 8);
+  ledger.add(5, 3, 1);
+  t.equal(ledger.oldest(), 5);
+  t.same(ledger.recordsUpTo(8), [5, 7]);
+  t.same(ledger.idxs(2), [7, 8]);
+  t.equal(ledger.lowest(2), 7);
+  t.equal(ledger.recordOf(2, 8), 7);
+  ledger.ackedUpTo(2, 7);
+  t.equal(ledger.oldest(), 5, 'shard 3 waits there too');
+  ledger.forget(3);
+  t.equal(ledger.oldest(), 7);
+  ledger.ackedUpTo(2, 100);
+  t.equal(ledger.oldest(), 9);
+  t.equal(ledger.lowest(2), undefined);
 });
 
 t.test('tails: only rise, and survive their form on disk', async (t) => {

@@ -55,6 +55,27 @@ export class Overlay {
     }
   }
 
+  /** Nothing of the shard is here any more, nor will a fold that is going on write more of it. */
+  forget(shard: number): void {
+    this.active.shards.delete(shard);
+    this.folding?.shards.delete(shard);
+  }
+
+  /** Begins again with what another one holds. */
+  replaceBy(other: Overlay): void {
+    this.active = other.active;
+    this.folding = other.folding;
+  }
+
+  /** Names of the streams that the generations know of. */
+  streams(shard: number): Set<string> {
+    const names = new Set<string>();
+    for (const generation of [this.folding, this.active]) {
+      for (const name of generation?.shards.get(shard)?.streams.keys() ?? []) names.add(name);
+    }
+    return names;
+  }
+
   /** Makes the active generation the one to fold. Must not be called while one is being folded. */
   rotate(): Generation {
     if (this.folding !== undefined) throw new Error('a generation is already being folded');

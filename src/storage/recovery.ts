@@ -37,13 +37,10 @@ export function encodeFolded(folded: Folded, tails: Tails): Buffer {
  * applied to a new overlay. A base that has part of a later fold is no harm: those records come again, in order.
  */
 export function recover(rocks: Rocks, calls: readonly CallType[] = []): RecoveredState {
-  const row = rocks.get(foldedName);
-  const [upTo, first, flatTails] = row
-    ? (unpackValue(checked(row).subarray(1)) as [number, number, number[]])
-    : [0, 1, []];
+  const { folded, tails } = readFolded(rocks);
+  const { upTo, first } = folded;
   const overlay = new Overlay();
   const ledger = new OutboxLedger();
-  const tails = Tails.fromFlat(flatTails);
   const unacked = new Map<string, Op>();
   let lastRecord = Math.max(upTo, first - 1);
   overlay.active.upTo = upTo;
@@ -53,7 +50,7 @@ export function recover(rocks: Rocks, calls: readonly CallType[] = []): Recovere
       tails.saw(op);
       if (record > upTo) overlay.apply(op);
       if (op.outbox.length === 0) continue;
-      ledger.add(record, op);
+      ledger.add(record, op.shard, op.idx);
       // One carried over may be there twice; the first one still has its writes.
       const id = `${op.shard}/${op.idx}`;
       if (!unacked.has(id)) unacked.set(id, op);
@@ -62,10 +59,20 @@ export function recover(rocks: Rocks, calls: readonly CallType[] = []): Recovere
     lastRecord = Math.max(lastRecord, record);
     overlay.active.upTo = lastRecord;
   }
-  return { overlay, ledger, tails, unacked: sortOps([...unacked.values()]), folded: { upTo, first }, lastRecord };
+  return { overlay, ledger, tails, unacked: sortOps([...unacked.values()]), folded, lastRecord };
 }
 
-function* journalFrom(rocks: Rocks, first: number): Generator<[key: Buffer, value: Buffer]> {
+/** How far the last fold came, and the tails it wrote down; a new folder's when there was none. */
+export function readFolded(rocks: Rocks): { folded: Folded; tails: Tails } {
+  const row = rocks.get(foldedName);
+  const [upTo, first, flatTails] = row
+    ? (unpackValue(checked(row).subarray(1)) as [number, number, number[]])
+    : [0, 1, []];
+  return { folded: { upTo, first }, tails: Tails.fromFlat(flatTails) };
+}
+
+/** The journal from this record on. */
+export function* journalFrom(rocks: Rocks, first: number): Generator<[key: Buffer, value: Buffer]> {
   let gte = journalKey(first);
   for (;;) {
     const pairs = rocks.query({ gte, lt: journalEnd }, recordsPerRead);

@@ -2,7 +2,7 @@ import { BlockReader, blockCount } from './blocks.ts';
 import { decodeRow } from './codec.ts';
 import { StorageFailedError } from './errors.ts';
 import type { FoldBase, Tail } from './fold.ts';
-import { afterPrefix, blockKey, blockSeq, rowKey, rowName, seqMax } from './keys.ts';
+import { afterPrefix, blockKey, blockSeq, blockStream, blocksPrefix, rowKey, rowName, seqMax } from './keys.ts';
 import type { StreamRange, StreamRecord, Value } from './log-store.ts';
 import type { Rocks } from './rocks.ts';
 import type { Base } from './state-view.ts';
@@ -59,6 +59,24 @@ export class RocksBase implements Base, FoldBase {
       if (found.length >= range.limit) break;
     }
     return found;
+  }
+
+  streams(shard: number): string[] {
+    const names: string[] = [];
+    const end = afterPrefix(blocksPrefix(shard));
+    let gte = blocksPrefix(shard);
+    for (;;) {
+      const [key] = this.db.keys({ gte, lt: end }, 1);
+      if (key === undefined) return names;
+      const name = blockStream(key);
+      names.push(name);
+      gte = blockKey(shard, name, seqMax);
+    }
+  }
+
+  /** The shard's blocks are no longer what they were. */
+  forget(shard: number): void {
+    for (const key of this.tails.keys()) if (key.startsWith(`${shard}/`)) this.tails.delete(key);
   }
 
   last(shard: number, stream: string): number {

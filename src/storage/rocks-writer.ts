@@ -13,6 +13,8 @@ import type { FromWriter, ToWriter } from './writer-protocol.ts';
 /** Bytes of appends that share one synced write; more of them would only make the first ones wait. */
 const batchBytesMax = 4 * 1024 * 1024;
 
+type Append = ToWriter & { t: 'append' };
+
 if (parentPort === null) throw new Error('rocks-writer runs as a worker thread');
 const port = parentPort;
 const answer = (message: FromWriter): void => port.postMessage(message);
@@ -37,7 +39,9 @@ function run(rocks: Rocks): void {
           await writeFold(rocks, batch, Buffer.from(message.slice), message.sync);
           answer({ t: 'folded' });
         } else {
-          answer({ t: 'synced', upTo: writeAppends(batch, message, next, (other) => queue.push(other)) });
+          const { record, clear } = writeAppends(batch, message, next, (other) => queue.unshift(other));
+          if (clear !== undefined) await writeFold(rocks, batch, Buffer.from(clear), false);
+          answer({ t: 'synced', upTo: record });
         }
       } catch (error) {
         failed = true;
@@ -58,14 +62,14 @@ function run(rocks: Rocks): void {
   answer({ t: 'ready' });
 }
 
-/** Puts this append and those that already wait behind it, syncs once, returns the last one's number. */
+/** Puts this append and those that already wait behind it, up to one that clears, syncs once, returns the last one. */
 function writeAppends(
   batch: RocksWriteBatch,
-  first: ToWriter & { t: 'append' },
+  first: Append,
   next: () => ToWriter | undefined,
   putBack: (message: ToWriter) => void,
-): number {
-  let upTo = first.record;
+): Append {
+  let last = first;
   let bytes = 0;
   let message: ToWriter | undefined = first;
   while (message !== undefined) {
@@ -75,13 +79,13 @@ function writeAppends(
     }
     const value = Buffer.from(message.value);
     batch.put(journalKey(message.record), value);
-    upTo = message.record;
+    last = message;
     bytes += value.length;
-    if (bytes >= batchBytesMax) break;
+    if (bytes >= batchBytesMax || message.clear !== undefined) break;
     message = next();
   }
   batch.write(true);
-  return upTo;
+  return last;
 }
 
 /** A slice is one batch, unless it clears ranges: those are writes of their own, in their place in the order. */

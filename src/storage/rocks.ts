@@ -17,6 +17,14 @@ export interface RocksWriteBatch {
   write(sync: boolean): void;
 }
 
+/** A place in a range of keys, as the range was when it was made. */
+export interface RocksCursor {
+  /** The next pairs in key order, of about `bytes` together; none at the end. */
+  next(bytes: number): [key: Buffer, value: Buffer][];
+  /** Idempotent. */
+  close(): void;
+}
+
 /** The database as this store needs it: one column family, synchronous reads, explicit sync. */
 export interface Rocks {
   /** passes the open database to another thread */
@@ -25,6 +33,8 @@ export interface Rocks {
   /** Pairs in key order, or from the end with `reverse`. */
   query(range: RocksRange, limit: number, reverse?: boolean): [key: Buffer, value: Buffer][];
   keys(range: RocksRange, limit: number): Buffer[];
+  /** Reads a range as it is now, whatever is written meanwhile. Must be closed before the database is. */
+  cursor(range: RocksRange): RocksCursor;
   batch(): RocksWriteBatch;
   /** Deletes a range, unsynced, in the order of writes. */
   clear(range: RocksRange): Promise<void>;
@@ -73,7 +83,8 @@ function wrap(db: RocksLevel, close: () => Promise<void>): Rocks {
   const query = (range: RocksRange, limit: number, reverse: boolean, values: boolean): (Buffer | undefined)[] =>
     db.querySync({
       ...range,
-      limit: Number.isFinite(limit) ? limit : -1,
+      // The binding takes what is no safe integer for 0: `limit` and one more would find nothing.
+      limit: Number.isSafeInteger(limit) ? limit : -1,
       reverse,
       values,
       keyEncoding: 'buffer',
@@ -93,11 +104,39 @@ function wrap(db: RocksLevel, close: () => Promise<void>): Rocks {
       return pairs;
     },
     keys: (range, limit) => query(range, limit, false, false).filter((key) => key !== undefined),
+    cursor: (range) => openCursor(db, range),
     batch: () => wrapBatch(db),
     clear: (range) =>
       new Promise((resolve, reject) => db._clear({ ...range }, (error) => (error ? reject(error) : resolve()))),
     property: (name) => Number(db.getProperty(name)) || 0,
     close,
+  };
+}
+
+/** Pairs of one round: the binding stops at the first of the two bounds. */
+const pairsPerRound = 256;
+
+function openCursor(db: RocksLevel, range: RocksRange): RocksCursor {
+  const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
+  const iterator = db._iterator({ ...range, ...encodings, fillCache: false, asyncIO: false });
+  let left: (Buffer | undefined)[] = [];
+  let open = true;
+  return {
+    next: (bytes) => {
+      const pairs: [Buffer, Buffer][] = [];
+      for (let taken = 0; taken < bytes; ) {
+        if (left.length === 0) left = iterator._nextvSync(pairsPerRound).rows;
+        if (left.length === 0) break;
+        const [key, value] = left.splice(0, 2) as [Buffer, Buffer];
+        pairs.push([key, value]);
+        taken += key.length + value.length;
+      }
+      return pairs;
+    },
+    close: () => {
+      if (open) iterator._closeSync();
+      open = false;
+    },
   };
 }
 

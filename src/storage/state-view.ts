@@ -1,6 +1,6 @@
 import { compareUtf8, seqMax } from './keys.ts';
 import type { StreamRange, StreamRecord, Value } from './log-store.ts';
-import { deleted, type Overlay, recordAt, spanOf } from './overlay.ts';
+import { deleted, type Overlay, recordAt, type ShardPart, spanOf } from './overlay.ts';
 
 /** State that was folded. Synchronous. */
 export interface Base {
@@ -8,6 +8,8 @@ export interface Base {
   /** rows with the prefix in UTF-8 order, at most `limit` */
   rows(shard: number, prefix: string, limit: number): [key: string, value: Value][];
   records(shard: number, stream: string, range: StreamRange): StreamRecord[];
+  /** names of the streams that have blocks */
+  streams(shard: number): string[];
   /** last seq, 0 when empty */
   last(shard: number, stream: string): number;
 }
@@ -17,6 +19,7 @@ export const emptyBase: Base = {
   row: () => undefined,
   rows: () => [],
   records: () => [],
+  streams: () => [],
   last: () => 0,
 };
 
@@ -28,6 +31,11 @@ export class StateView {
   constructor(overlay: Overlay, base: Base) {
     this.overlay = overlay;
     this.base = base;
+  }
+
+  /** What is newer than the base of a shard while no fold is going on. */
+  overlayPart(shard: number): ShardPart | undefined {
+    return this.overlay.active.shards.get(shard);
   }
 
   get(shard: number, key: string): Value | undefined {
@@ -84,6 +92,13 @@ export class StateView {
       fromOverlay();
     }
     return found;
+  }
+
+  /** Names of all streams that may have records, in UTF-8 order. */
+  streams(shard: number): string[] {
+    const names = this.overlay.streams(shard);
+    for (const name of this.base.streams(shard)) names.add(name);
+    return [...names].sort(compareUtf8);
   }
 
   last(shard: number, stream: string): number {

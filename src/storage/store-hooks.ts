@@ -12,6 +12,8 @@ export type StoreEvent =
 
 export interface StoreHooks {
   readonly onEvent?: (event: StoreEvent) => void;
+  /** A single node's folder with data is about to become a member's, for good. A rejection leaves it as it is, and is passed on. */
+  readonly adopting?: () => Promise<void>;
   /** free bytes of the folder's file system; tests pass their own */
   readonly freeBytesOf?: (folder: string) => Promise<number>;
 }

@@ -48,9 +48,13 @@ export class WriterClient {
     return client;
   }
 
-  /** Transfers `value`: it is empty afterwards. The answer is `onSynced` or `onFailed`. */
-  append(record: number, value: Buffer): void {
-    this.post({ t: 'append', record, value: ownBuffer(value) });
+  /**
+   * Transfers `value`: it is empty afterwards. The answer is `onSynced` or `onFailed`.
+   * @param clear a fold slice, written when the record is on disk and before the answer
+   */
+  append(record: number, value: Buffer, clear?: Buffer): void {
+    if (clear === undefined) this.post({ t: 'append', record, value: ownBuffer(value) });
+    else this.post({ t: 'append', record, value: ownBuffer(value), clear: ownBuffer(clear) });
   }
 
   /** Writes one slice. Resolves when RocksDB has it (on disk, too, with `sync`); rejects when the writer failed. */

@@ -1,7 +1,7 @@
 /** Main thread to writer thread. Buffers are transferred. Writes happen in the order of the messages. */
 export type ToWriter =
-  /** one journal record, to be synced */
-  | { readonly t: 'append'; readonly record: number; readonly value: ArrayBuffer }
+  /** one journal record, to be synced; then `clear`, a fold slice, is written unsynced, before the answer */
+  | { readonly t: 'append'; readonly record: number; readonly value: ArrayBuffer; readonly clear?: ArrayBuffer }
   /** one slice of a fold (fold-slice.ts) */
   | { readonly t: 'fold'; readonly slice: ArrayBuffer; readonly sync: boolean }
   | { readonly t: 'stop' };

@@ -21,6 +21,8 @@ export interface GatewayBackend {
   register(user: string, password: string): Promise<'done' | 'conflict' | 'busy'>;
   /** makes the throw-away account of an anonymous login */
   registerAnonymous(user: string): Promise<boolean>;
+  /** where a client that has logged in is to go instead (RFC 7395 3.6.1); undefined: it stays. Asked once a login. */
+  seeOtherUri(user: string, peer: Peer): string | undefined;
   bind(user: string, connection: Connection, resource: string | undefined): Promise<BindOutcome>;
   /** the session sends `<resumed/>` and what is owed itself, before this resolves */
   resume(user: string, connection: Connection, smId: string, h: number): Promise<ResumeOutcome>;

@@ -130,6 +130,27 @@ if (nats !== undefined) {
     await until(() => store.stats.watches.begun >= 2);
   });
 
+  t.test('a server that is alone leads nowhere: a watch leaves it for another, and hears again', async (t) => {
+    const link = await connectNats({ urls: [nats.urls[0]!, nats.urls[1]!], reconnectWaitMs: 20 }, 'test', log);
+    const cluster = await bucketFor([link], nats.urls);
+    t.teardown(() => link.close());
+    const onBackwards = (error: ConfigStoreBackwardsError): void => void t.fail(error.message);
+    const options = { watchHeartbeatMs: 100, watchRetryMsMax: 100, requestMsMax: 200 };
+    const store = await natsConfigStore({ cluster, link, log, onBackwards }, options);
+    t.teardown(() => store.close());
+    const heard: string[] = [];
+    await store.watch('', ({ key }) => void heard.push(key));
+    const away = nats.pids.filter((_, at) => nats.urls[at] !== `nats://${link.connection.getServer()}`) as number[];
+    t.equal(away.length, 2);
+    for (const pid of away) process.kill(pid, 'SIGSTOP');
+    await until(() => link.stats.elsewhere > 0);
+    for (const pid of away) process.kill(pid, 'SIGCONT');
+    while ((await store.cas('a.b', 1, 0).catch(() => undefined)) === undefined)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => heard.length > 0);
+    t.same(heard, ['a.b']);
+  });
+
   t.test('a watch whose consumer is gone begins a new one', async (t) => {
     const link = await connectNats({ urls: nats.urls }, 'test', log);
     const cluster = await bucketFor([link], nats.urls);

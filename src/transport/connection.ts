@@ -117,15 +117,20 @@ export class Connection {
     }
   }
 
+  /** Sends the client on to another node (RFC 7395 3.6.1); safe only before it has bound a stream. */
+  sendOn(uri: string): void {
+    this.end(ENDINGS.elsewhere, undefined, undefined, uri);
+  }
+
   /** Stream error (when the ending has one), `<close/>`, then the closing handshake with the ending's code. */
-  end(ending: Ending, text?: string, app?: string): void {
+  end(ending: Ending, text?: string, app?: string, seeOtherUri?: string): void {
     if (this.closing) return;
-    this.#count(ending.condition ?? 'end');
+    this.#count(ending.condition ?? (seeOtherUri === undefined ? 'end' : 'see-other-uri'));
     if (ending.condition !== undefined) {
       if (!this.opened) this.send(`<open xmlns="${FRAMING_NS}" version="1.0"/>`);
       this.send(streamErrorXml(ending.condition, text, app));
     }
-    this.send(closeXml());
+    this.send(closeXml(seeOtherUri));
     this.flush();
     this.closing = true;
     this.#ws.close(ending.code, ending.reason);

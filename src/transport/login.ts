@@ -40,6 +40,8 @@ export class Login implements Phase {
   #at: 'open' | 'login' | 'reopen' | 'bind' = 'open';
   #sasl: SaslState = saslIdle;
   #user = '';
+  /** an anonymous account, which would be another one elsewhere */
+  #throwAway = false;
   #registered = false;
   #busy = false;
   readonly #waiting: ParsedFrame[] = [];
@@ -123,6 +125,10 @@ export class Login implements Phase {
         ...(open.lang !== undefined && { lang: open.lang }),
       }),
     );
+    if (this.#at === 'reopen' && !this.#throwAway) {
+      const uri = this.#backend.seeOtherUri(this.#user, this.#conn.peer);
+      if (uri !== undefined) return this.#conn.sendOn(uri);
+    }
     this.#conn.send(featuresXml(this.#features()));
     this.#at = this.#at === 'open' ? 'login' : 'bind';
   }
@@ -193,6 +199,7 @@ export class Login implements Phase {
       backend.limit({ t: 'authenticated', address: this.#address });
       backend.onLogin({ t: 'success', mechanism, user, peer: this.#conn.peer });
       this.#user = user;
+      this.#throwAway = mechanism === 'ANONYMOUS';
       this.#conn.user = user;
       this.#at = 'reopen';
       this.#conn.send(saslFrameXml(effect));

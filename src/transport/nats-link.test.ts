@@ -18,7 +18,15 @@ if (nats !== undefined) {
   t.test('a server that says nothing any more is left by unanswered pings', async (t) => {
     const proxy = await natsProxy(t, nats.urls[0] as string);
     const link = await connectNats({ urls: [proxy.url], pingIntervalMs: 50, reconnectWaitMs: 20 }, 'test', log);
-    t.same(link.stats, { connected: 1, disconnected: 0, stale: 0, slowConsumer: 0, errors: 0, tooOld: 0 });
+    t.same(link.stats, {
+      connected: 1,
+      disconnected: 0,
+      stale: 0,
+      slowConsumer: 0,
+      errors: 0,
+      tooOld: 0,
+      elsewhere: 0,
+    });
     proxy.swallowAnswers();
     await until(() => link.stats.stale > 0 && !link.connected);
     proxy.cut();
@@ -28,6 +36,20 @@ if (nats !== undefined) {
     await link.close();
     await link.close();
     t.equal(link.connected, false);
+  });
+
+  t.test('a server of no use is left for another one, once in a while', async (t) => {
+    const [one, two] = [await natsProxy(t, nats.urls[0] as string), await natsProxy(t, nats.urls[0] as string)];
+    const link = await connectNats({ urls: [one.url, two.url], reconnectWaitMs: 20 }, 'test', log);
+    const first = link.connection.getServer();
+    link.elsewhere('test');
+    link.elsewhere('test');
+    await until(() => link.connected && link.connection.getServer() !== first);
+    link.elsewhere('test');
+    await link.connection.flush();
+    t.equal(link.stats.elsewhere, 1, 'not again so soon');
+    t.ok(link.connected);
+    await link.close();
   });
 
   t.test('a stopped server counts as gone, and is there again when it goes on', async (t) => {
@@ -50,7 +72,7 @@ t.test('what the server complains of is counted, and the connection stays', asyn
   const link = await connectNats({ urls: strict.urls, user: 'rook', password: 'nest' }, 'test', log);
   link.connection.publish('secret.a', 'x');
   await until(() => link.stats.errors > 0);
-  t.same(link.stats, { connected: 1, disconnected: 0, stale: 0, slowConsumer: 0, errors: 1, tooOld: 0 });
+  t.same(link.stats, { connected: 1, disconnected: 0, stale: 0, slowConsumer: 0, errors: 1, tooOld: 0, elsewhere: 0 });
   await link.close();
 });
 

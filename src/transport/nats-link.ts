@@ -38,6 +38,8 @@ export interface NatsOptions {
   readonly handshakeMsMax?: number;
   /** longest wait for the first connection, milliseconds */
   readonly connectMsMax?: number;
+  /** at least between two times that a server is left because it is of no use, milliseconds */
+  readonly elsewhereMs?: number;
 }
 
 const DEFAULTS = {
@@ -47,6 +49,7 @@ const DEFAULTS = {
   reconnectWaitMs: 250,
   handshakeMsMax: 2_000,
   connectMsMax: 30_000,
+  elsewhereMs: 10_000,
 };
 
 /** What happened on one connection since the start. */
@@ -61,6 +64,8 @@ export interface LinkStats {
   errors: number;
   /** servers left again because they are too old */
   tooOld: number;
+  /** servers left because they were of no use */
+  elsewhere: number;
 }
 
 /** One connection to NATS that comes back by itself, and says when it is there. */
@@ -70,6 +75,11 @@ export interface NatsLink {
   readonly connection: NatsConnection;
   readonly connected: boolean;
   readonly stats: Readonly<LinkStats>;
+  /**
+   * Goes to another server: this one lives and is of no use, cut off from the others perhaps. Not more often than every
+   * `elsewhereMs`. @param why for the log
+   */
+  elsewhere(why: string): void;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -88,7 +98,7 @@ export class NatsUnreachableError extends Error {
 export async function connectNats(options: NatsOptions, name: string, log: Log): Promise<NatsLink> {
   const settings = { ...DEFAULTS, ...options };
   const connection = await firstConnection(connectionOptions(settings, name), settings.connectMsMax);
-  return new Link(name, connection, log);
+  return new Link(name, connection, log, settings.elsewhereMs);
 }
 
 /**
@@ -169,13 +179,24 @@ async function firstConnection(options: NodeConnectionOptions, msMax: number): P
 class Link implements NatsLink {
   readonly name: string;
   readonly connection: NatsConnection;
-  readonly stats: LinkStats = { connected: 1, disconnected: 0, stale: 0, slowConsumer: 0, errors: 0, tooOld: 0 };
+  readonly stats: LinkStats = {
+    connected: 1,
+    disconnected: 0,
+    stale: 0,
+    slowConsumer: 0,
+    errors: 0,
+    tooOld: 0,
+    elsewhere: 0,
+  };
   readonly #log: Log;
   #connected = true;
   #closed = false;
+  readonly #elsewhereMs: number;
+  #leftAt = Number.NEGATIVE_INFINITY;
 
-  constructor(name: string, connection: NatsConnection, log: Log) {
+  constructor(name: string, connection: NatsConnection, log: Log, elsewhereMs: number) {
     this.name = name;
+    this.#elsewhereMs = elsewhereMs;
     this.connection = connection;
     this.#log = log;
     void this.#follow();
@@ -184,6 +205,18 @@ class Link implements NatsLink {
 
   get connected(): boolean {
     return this.#connected && !this.connection.isClosed();
+  }
+
+  elsewhere(why: string): void {
+    const now = performance.now();
+    if (!this.connected || now - this.#leftAt < this.#elsewhereMs) return;
+    this.#leftAt = now;
+    this.stats.elsewhere++;
+    this.#log.warn(
+      { link: this.name, server: this.connection.getServer(), why },
+      'NATS server is of no use: leaving it',
+    );
+    void this.connection.reconnect();
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,8 @@ function ending(
 export const ENDINGS = {
   /** the client sent close */
   closed: ending(1000, 'closed', undefined, 'none'),
+  /** the client is sent on to another node (RFC 7395 3.6.1), before it has bound a stream here */
+  elsewhere: ending(1000, 'see-other-uri', undefined, 'resume', true),
   /** the account is gone (XEP-0077 3.2) or its password was changed elsewhere */
   accountRemoved: ending(1000, 'account removed', 'not-authorized', 'fix'),
   /** another connection bound the same resource (RFC 6120 7.7.2.2) */

@@ -22,6 +22,8 @@ export interface MessageRecord {
   /** raw inner XML, the stanza-ids that claim to be ours taken out */
   readonly inner: string;
   readonly x?: MessageFlags;
+  /** the sender session's name for this send, where nothing else tells a retry of it from a new message */
+  readonly tok?: string;
 }
 
 /** What the receiving session has to know without parsing `inner` again. Absent means no. */

@@ -158,6 +158,11 @@ export class AckQueue {
   *unacked(): Generator<string> {
     for (const { xml } of this.#stanzas) yield xml;
   }
+
+  /** The same with their tags: to be pushed into a queue elsewhere that goes on from `sent - size`. */
+  *entries(): Generator<readonly [xml: string, tag: number]> {
+    for (const { xml, tag } of this.#stanzas) yield [xml, tag];
+  }
 }
 
 /**

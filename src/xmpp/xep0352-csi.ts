@@ -68,6 +68,11 @@ export class HeldStanzas {
     return this.#held.size >= this.#heldMax ? this.flush() : [];
   }
 
+  /** What waits, in order, with its keys: to be offered to a queue elsewhere. */
+  entries(): readonly (readonly [key: string, xml: string])[] {
+    return [...this.#held];
+  }
+
   /** All that waits, in order: the client is active again, or its stream is resumed (which starts active). */
   flush(): readonly string[] {
     if (this.#held.size === 0) return [];

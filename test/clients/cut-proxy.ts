@@ -10,7 +10,8 @@ export interface CutProxy {
   close(): Promise<void>;
 }
 
-export async function startCutProxy(target: number): Promise<CutProxy> {
+/** @param target port of the node, asked for each connection */
+export async function startCutProxy(target: () => number): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   let whole = true;
   const server = createServer((near) => {
@@ -18,7 +19,7 @@ export async function startCutProxy(target: number): Promise<CutProxy> {
       near.destroy();
       return;
     }
-    const far = connect(target, '127.0.0.1');
+    const far = connect(target(), '127.0.0.1');
     for (const [one, other] of [
       [near, far],
       [far, near],

@@ -23,6 +23,9 @@ const NS_SM = 'urn:xmpp:sm:3';
 const NS_SID = 'urn:xmpp:sid:0';
 const NS_MAM = 'urn:xmpp:mam:2';
 const ANSWER_MS_MAX = 15_000;
+const HANDSHAKE_MS_MAX = 3_000;
+
+export type Headers = Readonly<Record<string, string>>;
 
 export class WireClient {
   readonly account: WireAccount;
@@ -31,8 +34,18 @@ export class WireClient {
   /** highest h the server has acknowledged */
   acked = 0;
   received = 0;
+  /** stanzas that are not acknowledged, in order: the last is number `sent` */
+  readonly unacked: string[] = [];
+  /** by which the stream can be resumed; undefined when it cannot */
+  resumeId: string | undefined;
   onMessage: (message: Element) => void = () => {};
   onAck: () => void = () => {};
+  /** anything came from the server */
+  onHeard: () => void = () => {};
+  /** why the socket is gone: the last stream error, or the close code */
+  why = '';
+  /** longest wait for any answer, ms */
+  answerMsMax = ANSWER_MS_MAX;
   /** resolves when the socket is gone, for whatever reason */
   readonly ended: Promise<void>;
   readonly #ws: WebSocket;
@@ -47,28 +60,36 @@ export class WireClient {
     // `close` follows, and rejects whoever waits.
     ws.on('error', () => {});
     this.ended = new Promise((resolve) => {
-      ws.on('close', () => {
+      ws.on('close', (code, reason) => {
+        this.why ||= `${code} ${reason}`.trim();
         for (const { take } of this.#waiters.splice(0)) take(new Error(`${account.user}: the stream is lost`));
         resolve();
       });
     });
   }
 
-  /** Opens socket and stream. @throws Error when refused */
-  static async connect(url: string, account: WireAccount): Promise<WireClient> {
-    const ws = new WebSocket(url, ['xmpp'], { perMessageDeflate: false });
+  /** Opens socket and stream. @throws Error when refused, or when nobody answers */
+  static async connect(
+    url: string,
+    account: WireAccount,
+    headers: Headers = {},
+    answerMsMax = ANSWER_MS_MAX,
+  ): Promise<WireClient> {
+    const options = { perMessageDeflate: false, handshakeTimeout: HANDSHAKE_MS_MAX, headers };
+    const ws = new WebSocket(url, ['xmpp'], options);
     const client = new WireClient(account, ws);
+    client.answerMsMax = answerMsMax;
     await new Promise<void>((resolve, reject) => {
       ws.once('open', resolve);
       ws.once('error', reject);
     });
-    await client.#open();
+    await client.#cutUnless(client.#open());
     return client;
   }
 
   /** Makes the account (XEP-0077). */
-  static async register(url: string, account: WireAccount): Promise<void> {
-    const client = await WireClient.connect(url, account);
+  static async register(url: string, account: WireAccount, headers: Headers = {}): Promise<void> {
+    const client = await WireClient.connect(url, account, headers);
     const { user, password } = account;
     const fields = `<username>${user}</username><password>${password}</password>`;
     await client.iq('set', `<query xmlns='jabber:iq:register'>${fields}</query>`);
@@ -77,22 +98,64 @@ export class WireClient {
 
   /** Logged in (PLAIN), bound to `resource`, with stream management, present. */
   static async login(url: string, account: WireAccount, resource: string): Promise<WireClient> {
-    const client = await WireClient.connect(url, account);
-    const secret = Buffer.from(`\0${account.user}\0${account.password}`).toString('base64');
-    client.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${secret}</auth>`);
-    const answer = await client.#next((el) => el.getNS() === 'urn:ietf:params:xml:ns:xmpp-sasl');
-    if (answer.name !== 'success') throw new Error(`${account.user}: login refused: ${answer}`);
-    await client.#open();
-    await client.iq('set', `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`);
-    client.send(`<enable xmlns='${NS_SM}'/>`);
-    await client.#next((el) => el.name === 'enabled');
-    client.#sm = true;
+    const client = await WireClient.authenticated(url, account);
+    await client.bind(resource, false);
     client.send("<presence xmlns='jabber:client'/>");
     return client;
   }
 
+  /** Logged in (PLAIN); what follows is `bind` or `resume`. */
+  static async authenticated(
+    url: string,
+    account: WireAccount,
+    headers: Headers = {},
+    answerMsMax = ANSWER_MS_MAX,
+  ): Promise<WireClient> {
+    const client = await WireClient.connect(url, account, headers, answerMsMax);
+    await client.#cutUnless(client.#authenticate());
+    return client;
+  }
+
+  /** Binds, and turns stream management on. */
+  async bind(resource: string, resumable: boolean): Promise<void> {
+    await this.iq('set', `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`);
+    const enabled = this.#next((el) => el.name === 'enabled');
+    this.send(`<enable xmlns='${NS_SM}'${resumable ? " resume='true'" : ''}/>`);
+    this.resumeId = (await enabled).attrs['id'];
+    this.#sm = true;
+  }
+
+  /**
+   * Goes on with the stream of a client that has ended: what it had not acknowledged is sent again, under its numbers.
+   * @returns false when it is refused; the server may have said what it has handled all the same, and `before` knows
+   */
+  async resume(before: WireClient): Promise<boolean> {
+    const answer = this.#next((el) => el.name === 'resumed' || el.name === 'failed');
+    this.#resumes = before;
+    this.send(`<resume xmlns='${NS_SM}' previd='${before.resumeId}' h='${before.received}'/>`);
+    const { name, attrs } = await answer;
+    const h = Number(attrs['h'] ?? before.acked);
+    if (name === 'failed') {
+      before.acked = Math.max(before.acked, h);
+      before.onAck();
+      return false;
+    }
+    if (h < before.acked) throw new Error(`${this.account.user}: h went back from ${before.acked} to ${h}`);
+    this.resumeId = before.resumeId;
+    const again = before.unacked.slice(h - before.acked);
+    this.sent = h;
+    this.acked = h;
+    this.onAck();
+    for (const xml of again) this.send(xml);
+    return true;
+  }
+  #resumes: WireClient | undefined;
+
   send(xml: string): void {
-    if (this.#sm && /^<(message|presence|iq)/.test(xml)) this.sent += 1;
+    if (this.#sm && /^<(message|presence|iq)/.test(xml)) {
+      this.sent += 1;
+      this.unacked.push(xml);
+    }
     this.#ws.send(xml);
   }
 
@@ -117,8 +180,8 @@ export class WireClient {
     return el;
   }
 
-  /** The whole archive, or the chat with one bare JID, in archive order, page by page. */
-  async archive(peer?: string, pageMax = 200): Promise<ArchivedMessage[]> {
+  /** The whole archive, or the chat with one bare JID, in archive order, page by page; all that follows an archive id. */
+  async archive(peer?: string, pageMax = 200, behind?: string): Promise<ArchivedMessage[]> {
     const all: ArchivedMessage[] = [];
     const outer = this.onMessage;
     this.onMessage = (message) => {
@@ -138,7 +201,7 @@ export class WireClient {
       peer === undefined
         ? ''
         : `<x xmlns='jabber:x:data' type='submit'>${field('FORM_TYPE', NS_MAM)}${field('with', peer)}</x>`;
-    for (let after = ''; ; ) {
+    for (let after = behind === undefined ? '' : `<after>${behind}</after>`; ; ) {
       const set = `<set xmlns='http://jabber.org/protocol/rsm'><max>${pageMax}</max>${after}</set>`;
       const fin = (await this.iq('set', `<query xmlns='${NS_MAM}'>${form}${set}</query>`)).getChild('fin', NS_MAM);
       if (fin?.attrs['complete'] === 'true') break;
@@ -153,6 +216,26 @@ export class WireClient {
     this.#ws.terminate();
   }
 
+  async #authenticate(): Promise<void> {
+    const { user, password } = this.account;
+    const secret = Buffer.from(`\0${user}\0${password}`).toString('base64');
+    const answer = this.#next((el) => el.getNS() === 'urn:ietf:params:xml:ns:xmpp-sasl');
+    this.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${secret}</auth>`);
+    const { name } = await answer;
+    if (name !== 'success') throw new Error(`${user}: login refused: ${await answer}`);
+    await this.#open();
+  }
+
+  /** A client that nobody gets must not stay connected. */
+  async #cutUnless(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.cut();
+      throw error;
+    }
+  }
+
   async #open(): Promise<void> {
     const features = this.#next((el) => el.getName() === 'features');
     this.send("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>");
@@ -162,8 +245,8 @@ export class WireClient {
   #next(wants: (el: Element) => boolean): Promise<Element> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(
-        () => waiter.take(new Error(`${this.account.user}: no answer in ${ANSWER_MS_MAX} ms`)),
-        ANSWER_MS_MAX,
+        () => waiter.take(new Error(`${this.account.user}: no answer in ${this.answerMsMax} ms`)),
+        this.answerMsMax,
       );
       const waiter = {
         wants,
@@ -179,11 +262,20 @@ export class WireClient {
   }
 
   #receive(el: Element): void {
+    this.onHeard();
+    if (el.getName() === 'error' && el.name !== 'error') this.why = String(el.getChildElements()[0]?.getName());
     if (el.getNS() === NS_SM) {
       if (el.name === 'r') this.send(`<a xmlns='${NS_SM}' h='${this.received}'/>`);
       if (el.name === 'a') {
-        this.acked = Math.max(this.acked, Number(el.attrs['h']));
+        const h = Math.max(this.acked, Number(el.attrs['h']));
+        this.unacked.splice(0, h - this.acked);
+        this.acked = h;
         this.onAck();
+      }
+      // Here and not where it is awaited: the next stanza may come in the same packet, and counts.
+      if (el.name === 'resumed' && this.#resumes !== undefined) {
+        this.#sm = true;
+        this.received = this.#resumes.received;
       }
     } else if (this.#sm && ['message', 'presence', 'iq'].includes(el.name)) this.received += 1;
     const waiter = this.#waiters.find(({ wants }) => wants(el));

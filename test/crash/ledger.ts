@@ -30,6 +30,7 @@ export interface Observed {
  */
 export function brokenPromises({ sent, archives, shown }: Observed): string[] {
   const faults: string[] = [];
+  const known = new Map([...sent].map(([user, own]) => [user, new Set<unknown>(own.map(({ originId }) => originId))]));
   for (const [user, archive] of archives) {
     archive.forEach(({ id }, at) => {
       if (id !== String(at + 1)) faults.push(`${user}: archive id ${id} at place ${at + 1}`);
@@ -38,7 +39,7 @@ export function brokenPromises({ sent, archives, shown }: Observed): string[] {
     for (const [id, originId] of shown.get(user) ?? [])
       if (byId.get(id) !== originId) faults.push(`${user} was shown ${originId} as ${id}, which is ${byId.get(id)}`);
     for (const message of archive)
-      if (!sent.get(bare(message.from))?.some(({ originId }) => originId === message.originId))
+      if (!known.get(bare(message.from))?.has(message.originId))
         faults.push(`${user}: ${message.originId} from ${message.from} was never sent`);
   }
   for (const messages of sent.values())

@@ -4,6 +4,7 @@ import type { ConfigOverrides } from '../../src/config.ts';
 import { connect } from '../harness/client.ts';
 import { startTestNode, type TestNode, until } from '../harness/node.ts';
 import { type Family, parsePrometheus } from './prometheus.ts';
+import { PROMISED, PROMISED_OF_CLUSTER } from './promised.ts';
 import { fetched } from './rookery.ts';
 
 const urlOf = (node: TestNode, path: string): string => `http://127.0.0.1:${node.node.port}${path}`;
@@ -20,43 +21,6 @@ function figureOf(families: ReadonlyMap<string, Family>, sample: string): number
   const family = families.get(name) ?? families.get(name.replace(/_(?:bucket|sum|count)$/, ''));
   return family?.samples.get(sample) ?? Number.NaN;
 }
-
-/** What docs/operating.md tells of, and alarms are built on. */
-const PROMISED: Readonly<Record<string, string>> = {
-  rookery_info: 'gauge',
-  rookery_connections: 'gauge',
-  rookery_connections_accepted_total: 'counter',
-  rookery_connections_refused_total: 'counter',
-  rookery_upgrades_refused_total: 'counter',
-  rookery_http_requests_total: 'counter',
-  rookery_socket_queue_bytes: 'gauge',
-  rookery_frames_total: 'counter',
-  rookery_stream_errors_total: 'counter',
-  rookery_logins_total: 'counter',
-  rookery_actors: 'gauge',
-  rookery_streams: 'gauge',
-  rookery_stanzas_total: 'counter',
-  rookery_dead_letters_total: 'counter',
-  rookery_actor_crashes_total: 'counter',
-  rookery_mailbox_depth_max: 'gauge',
-  rookery_turns_pending: 'gauge',
-  rookery_outbox_ops: 'gauge',
-  rookery_outbox_resent_total: 'counter',
-  rookery_commit_seconds: 'histogram',
-  rookery_commit_ops: 'histogram',
-  rookery_log_total: 'counter',
-  rookery_log_failures_total: 'counter',
-  rookery_log_writable: 'gauge',
-  rookery_journal_records: 'gauge',
-  rookery_overlay_bytes: 'gauge',
-  rookery_disk_free_bytes: 'gauge',
-  rookery_rocksdb: 'gauge',
-  nodejs_eventloop_lag_seconds: 'gauge',
-  nodejs_eventloop_lag_p99_seconds: 'gauge',
-  process_cpu_seconds_total: 'counter',
-  process_resident_memory_bytes: 'gauge',
-  process_open_fds: 'gauge',
-};
 
 t.test('every promised family is there, with its type and a line of help', async (t) => {
   const families = await scrape(await startTestNode(t));
@@ -78,7 +42,7 @@ t.test('docs/operating.md explains each of them, and names none that is not ther
   const named = new Set([...page.matchAll(/\brookery_[a-z_]+/g)].map(([name]) => name));
   t.same(
     [...named].sort(),
-    Object.keys(PROMISED)
+    Object.keys({ ...PROMISED, ...PROMISED_OF_CLUSTER })
       .filter((name) => name.startsWith('rookery_'))
       .sort(),
   );

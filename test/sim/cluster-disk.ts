@@ -9,7 +9,13 @@ export type DiskWrite =
   | { readonly t: 'hard'; readonly shard: number; readonly hard: HardState }
   | { readonly t: 'load'; readonly shard: number }
   | { readonly t: 'wipe'; readonly shard: number }
-  | { readonly t: 'install'; readonly shard: number; readonly cells: readonly Cell[]; readonly sum: number };
+  | {
+      readonly t: 'install';
+      readonly shard: number;
+      readonly cells: readonly Cell[];
+      readonly sum: number;
+      readonly ackedUpTo: number;
+    };
 
 /** What a shard has on disk. `cells[i]` is entry i + 1; the state is folded up to `folded`, its checksum is `sum`. */
 export interface DiskShard {
@@ -18,6 +24,8 @@ export interface DiskShard {
   folded: number;
   sum: number;
   loading: boolean;
+  /** outboxes of entries up to here are acknowledged, as of the last fold */
+  ackedUpTo: number;
 }
 
 /** What survives a crash: the writes of finished syncs, in order. */
@@ -31,6 +39,7 @@ export class Disk {
       folded: 0,
       sum: 0,
       loading: false,
+      ackedUpTo: 0,
     }));
   }
 
@@ -45,13 +54,19 @@ export class Disk {
         shard.hard = write.hard;
         return;
       case 'load':
-        Object.assign(shard, { cells: [], folded: 0, sum: 0, loading: true });
+        Object.assign(shard, { cells: [], folded: 0, sum: 0, loading: true, ackedUpTo: 0 });
         return;
       case 'wipe':
-        Object.assign(shard, { cells: [], folded: 0, sum: 0, loading: false });
+        Object.assign(shard, { cells: [], folded: 0, sum: 0, loading: false, ackedUpTo: 0 });
         return;
       case 'install':
-        Object.assign(shard, { cells: [...write.cells], folded: write.cells.length, sum: write.sum, loading: false });
+        Object.assign(shard, {
+          cells: [...write.cells],
+          folded: write.cells.length,
+          sum: write.sum,
+          loading: false,
+          ackedUpTo: write.ackedUpTo,
+        });
     }
   }
 

@@ -48,6 +48,46 @@ export type Fact =
   /** a member sends a compare-and-set that makes it the leader in place of another one */
   | (At & { readonly t: 'deposes'; readonly expected: number })
   | (At & { readonly t: 'alarm'; readonly detail: string })
+  /** a chat numbers a message: its op is committed */
+  | {
+      readonly t: 'numbered';
+      readonly shard: number;
+      readonly idx: number;
+      readonly chat: string;
+      readonly seq: number;
+      readonly from: string;
+      readonly oid: string;
+    }
+  /** an inbox takes a message: its op is committed; `cursor` is what the op makes of the chat's cursor */
+  | {
+      readonly t: 'inboxed';
+      readonly shard: number;
+      readonly idx: number;
+      readonly user: string;
+      readonly inboxSeq: number;
+      readonly chat: string;
+      readonly chatSeq: number;
+      readonly cursor: number | undefined;
+    }
+  /** an op with an outbox is committed */
+  | {
+      readonly t: 'posted';
+      readonly shard: number;
+      readonly idx: number;
+      readonly items: readonly { readonly to: string; readonly body: unknown }[];
+    }
+  /** a node takes all outbox items of an op for acknowledged */
+  | (At & { readonly t: 'released'; readonly idx: number })
+  /** `h` tells a client that its message is safe */
+  | { readonly t: 'told'; readonly user: string; readonly oid: string }
+  /** a message of the archive reaches a client; `stream` is one stream over all its sockets */
+  | {
+      readonly t: 'shown';
+      readonly user: string;
+      readonly stream: string;
+      readonly inboxSeq: number;
+      readonly oid: string;
+    }
   /** a process starts on what its disk has */
   | { readonly t: 'boot'; readonly node: number };
 

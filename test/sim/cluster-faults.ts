@@ -9,7 +9,7 @@ const PLAN_MS = 40;
 
 export function schedule(world: World): void {
   for (const op of world.profile.ops) world.queue.after(op.at, () => perform(world, op));
-  plan(world);
+  if (world.whole === undefined) plan(world);
 }
 
 function perform(world: World, op: Op): void {
@@ -20,6 +20,8 @@ function perform(world: World, op: Op): void {
   const other = op.b % world.nodes.length;
   if (world.tracing) world.say(`** ${op.t} a=n${host.index} b=n${other} shard=${op.shard} for ${op.ms} ms`);
   const bootLater = (): void => queue.after(op.ms, () => host.boot());
+  // A late node that is not there yet: there is nothing to hurt.
+  if (host.process === undefined && op.t !== 'join' && world.whole !== undefined) return;
   switch (op.t) {
     case 'crash':
       host.crash();
@@ -50,7 +52,10 @@ function perform(world: World, op: Op): void {
       return;
     case 'slowDisk':
       return host.slowDisk(op.ms);
+    case 'join':
+      return world.nodes.at(-1)?.boot();
     case 'drain':
+      if (world.whole !== undefined) return drain(world, host, op.ms);
       host.post((process) => stopAll(process));
       queue.after(op.ms, () => {
         if (world.healed) return;
@@ -65,6 +70,20 @@ function perform(world: World, op: Op): void {
     default:
       return changeReplicas(world, op);
   }
+}
+
+/** What an operator's drain is: the planner empties the node, as far as it gets, then it leaves and comes again. */
+function drain(world: World, host: Host, ms: number): void {
+  const { queue, whole } = world;
+  whole?.announce(host, 'draining');
+  queue.after(ms, () => {
+    if (!world.healed) host.post((process) => stopAll(process));
+  });
+  queue.after(ms + 60, () => {
+    if (world.healed) return;
+    host.crash();
+    queue.after(20, () => host.boot());
+  });
 }
 
 function leaderOf(world: World, shard: number): Host | undefined {

@@ -7,7 +7,8 @@ export class Host {
   readonly index: number;
   readonly name: string;
   readonly #world: World;
-  readonly #rate: number;
+  /** own ms in one of the world's */
+  readonly rate: number;
   readonly #offset: number;
   #lives = 0;
   #wipes = 0;
@@ -23,12 +24,12 @@ export class Host {
     this.index = index;
     this.name = `n${index}`;
     this.disk = new Disk(world.profile.shards);
-    this.#rate = world.profile.clockDrift ? 0.9 + world.random.float() * 0.2 : 1;
+    this.rate = world.profile.clockDrift ? 0.9 + world.random.float() * 0.2 : 1;
     this.#offset = world.random.int(100_000);
   }
 
   clock(): number {
-    return this.#offset + this.#rate * this.#world.queue.now;
+    return this.#offset + this.rate * this.#world.queue.now;
   }
 
   syncMs(): number {
@@ -40,12 +41,14 @@ export class Host {
     if (this.process !== undefined) return;
     this.#lives += 1;
     this.process = new Process(this.#world, this, this.#lives);
+    this.#world.whole?.announce(this, 'up');
     this.#world.note({ t: 'boot', node: this.index });
     this.#world.store.watch(this.index);
   }
 
   crash(): void {
     this.process?.die();
+    if (this.process !== undefined) this.#world.whole?.crashed(this);
     this.process = undefined;
     this.#deferred = [];
     this.#pausedUntil = 0;

@@ -1,13 +1,20 @@
+import { ALL_DELIVERY_RULES, type DeliveryRules, withoutDelivery } from '../../src/actors/delivery-rules.ts';
 import { ALL_RULES, type Rules, without } from '../../src/cluster/rules.ts';
-import { CATCHERS } from './checks/index.ts';
+import { CATCHERS, DELIVERY_CATCHERS } from './checks/index.ts';
 import { profileOf, type Theme } from './cluster-profile.ts';
-import { run } from './cluster-run.ts';
+import { type RunOptions, run } from './cluster-run.ts';
+import type { Check } from './cluster-world.ts';
+import { type WholeTheme, wholeProfileOf } from './whole-profile.ts';
+import { runWhole } from './whole-run.ts';
+
+/** A rule of the replicas, or of the delivery above them. */
+export type Rule = keyof Rules | keyof DeliveryRules;
 
 /** The rules by name, in the order of their invariants. */
-export const RULES = Object.keys(ALL_RULES) as readonly (keyof Rules)[];
+export const RULES = [...Object.keys(ALL_RULES), ...Object.keys(ALL_DELIVERY_RULES)] as readonly Rule[];
 
 export interface Caught {
-  readonly rule: keyof Rules;
+  readonly rule: Rule;
   /** the first of seeds 1, 2 … that shows it; undefined: none did */
   readonly seed: number | undefined;
   readonly check: string;
@@ -23,13 +30,45 @@ const THEME: Partial<Record<keyof Rules, Theme>> = {
   offerOnce: 'moves',
 };
 
+const WHOLE_THEME: Partial<Record<keyof DeliveryRules, WholeTheme>> = {
+  latestSessionSends: 'activations',
+  settledBeforeHandOver: 'handOvers',
+  oneSessionAtWork: 'handOvers',
+};
+
 /** Takes a rule out and runs seeds until the rule's own checker notices. The other checkers are not asked. */
-export function hunt(rule: keyof Rules, seedsMax: number): Caught {
+export async function hunt(rule: Rule, seedsMax: number): Promise<Caught> {
+  return isDelivery(rule) ? huntDelivery(rule, seedsMax) : huntReplica(rule, seedsMax);
+}
+
+function isDelivery(rule: Rule): rule is keyof DeliveryRules {
+  return rule in ALL_DELIVERY_RULES;
+}
+
+function huntReplica(rule: keyof Rules, seedsMax: number): Caught {
   const check = CATCHERS[rule];
-  const rules = without(rule);
+  const options: RunOptions = { rules: without(rule), checks: [check] };
+  const theme = THEME[rule];
   for (let seed = 1; seed <= seedsMax; seed++) {
-    const { failure } = run(profileOf(seed, THEME[rule]), { rules, checks: [check] });
-    if (failure !== undefined) return { rule, seed, check: failure.check, detail: failure.detail };
+    const profile = profileOf(seed, theme);
+    if (profile.whole !== undefined) continue;
+    const { failure } = run(profile, options);
+    if (failure?.check === check.name) return { rule, seed, check: check.name, detail: failure.detail };
   }
-  return { rule, seed: undefined, check: check.name, detail: '' };
+  return missed(rule, check);
+}
+
+async function huntDelivery(rule: keyof DeliveryRules, seedsMax: number): Promise<Caught> {
+  const check = DELIVERY_CATCHERS[rule];
+  const options: RunOptions = { delivery: withoutDelivery(rule), checks: [check] };
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    const profile = wholeProfileOf(seed, profileOf(seed, 'moves'), WHOLE_THEME[rule]);
+    const { failure } = await runWhole(profile, options);
+    if (failure?.check === check.name) return { rule, seed, check: check.name, detail: failure.detail };
+  }
+  return missed(rule, check);
+}
+
+function missed(rule: Rule, { name }: Check): Caught {
+  return { rule, seed: undefined, check: name, detail: '' };
 }

@@ -5,6 +5,8 @@ export class Network {
   readonly #world: World;
   readonly #cutUntil: number[];
   readonly #storeCutUntil: number[];
+  /** when the last message in order arrives, by pair */
+  readonly #lastAt: number[] = [];
   sent = 0;
 
   constructor(world: World) {
@@ -33,6 +35,19 @@ export class Network {
 
   storeReachable(node: number): boolean {
     return (this.#storeCutUntil[node] ?? 0) <= this.#world.queue.now;
+  }
+
+  /** The same in the order of sending, and never twice: what NATS makes of one connection. What is cut off is lost. */
+  carryInOrder(from: number, to: number, deliver: () => void): void {
+    const { random, profile, queue, healed } = this.#world;
+    if (!this.reaches(from, to) || (!healed && random.float() < profile.loss)) return;
+    const at = from * profile.nodes + to;
+    const late = !healed && random.float() < profile.late ? random.float() * profile.lateMs : 0;
+    const arrives = Math.max(this.#lastAt[at] ?? 0, queue.now + 0.2 + random.float() * 0.3 + late);
+    this.#lastAt[at] = arrives;
+    queue.after(arrives - queue.now, () => {
+      if (this.reaches(from, to)) deliver();
+    });
   }
 
   heal(): void {

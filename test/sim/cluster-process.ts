@@ -1,6 +1,7 @@
 import { needsTick, openReplica, type ReplicaState, readableUntil, step } from '../../src/cluster/replica.ts';
-import type { ReplicaEffect, ReplicaEnv, ReplicaEvent } from '../../src/cluster/replica-types.ts';
+import type { Position, Refusal, ReplicaEffect, ReplicaEnv, ReplicaEvent } from '../../src/cluster/replica-types.ts';
 import { type ConfigAt, type Member, sameMember } from '../../src/cluster/shard-config.ts';
+import type { App } from './cluster-app.ts';
 import type { DiskWrite } from './cluster-disk.ts';
 import { type Cell, nextSum } from './cluster-facts.ts';
 import type { Host } from './cluster-host.ts';
@@ -19,6 +20,8 @@ interface Memory {
   readonly proposed: Map<number, { readonly epoch: number; readonly op: number }>;
   load: { readonly epoch: number; readonly session: number } | undefined;
   adopted: ConfigAt | undefined;
+  /** the configuration that the app knows of */
+  told: ConfigAt | undefined;
 }
 
 interface Journaled {
@@ -28,12 +31,26 @@ interface Journaled {
   readonly done?: () => void;
 }
 
+/** The answer to a proposal: where the first op stands. */
+export type Proposed =
+  | { readonly ok: true; readonly first: Position }
+  | { readonly ok: false; readonly reason: Refusal };
+
+/** A state as one process gives it to another. */
+interface Snapshot {
+  readonly cells: readonly Cell[];
+  readonly sum: number;
+  readonly ackedUpTo: number;
+}
+
 /** The shell around the replicas of one running process: it does what the effects say, on a disk that takes its time. */
 export class Process {
   readonly member: Member;
   readonly life: number;
   readonly peers: Peers;
   readonly shards: Memory[];
+  /** what runs on these replicas; undefined where the replicas are all there is */
+  readonly app: App | undefined;
   readonly #world: World;
   readonly #host: Host;
   readonly #env: { -readonly [K in keyof ReplicaEnv]: ReplicaEnv[K] };
@@ -63,8 +80,10 @@ export class Process {
         proposed: new Map(),
         load: undefined,
         adopted: undefined,
+        told: undefined,
       };
     });
+    this.app = world.appOf(this, host);
   }
 
   dispatch(shard: number, event: ReplicaEvent): void {
@@ -79,7 +98,10 @@ export class Process {
       const { revision, record } = config;
       this.#world.note({ t: 'adopt', node: this.#host.index, shard, life: this.life, revision, epoch: record.epoch });
     }
+    const before = memory.told;
+    memory.told = config;
     for (const effect of effects) this.#perform(shard, memory, effect);
+    if (config !== undefined && config !== before) this.app?.config(shard, config.record);
   }
 
   /** A heartbeat round has passed: tells the replicas whose view of their peers, or whose time, matters. */
@@ -91,6 +113,7 @@ export class Process {
       if (changed) this.dispatch(shard, { t: 'peers' });
       if (needsTick(replica)) this.dispatch(shard, { t: 'tick' });
     }
+    this.app?.beat();
   }
 
   #digestOfPeers(): string {
@@ -99,11 +122,14 @@ export class Process {
     return text;
   }
 
-  propose(shard: number, ops: readonly number[]): void {
+  propose(shard: number, ops: readonly number[]): Proposed {
     this.#offered = ops;
+    this.#answer = { ok: false, reason: 'halted' };
     this.dispatch(shard, { t: 'propose', items: ops.map(bytesOf) });
+    return this.#answer;
   }
   #offered: readonly number[] = [];
+  #answer: Proposed = { ok: false, reason: 'halted' };
 
   leads(shard: number): boolean {
     return this.shards[shard]?.replica.role.t === 'leading';
@@ -118,6 +144,7 @@ export class Process {
 
   /** The process dies: of the write that syncs, all or nothing may have reached the disk; what gathers is gone. */
   die(): void {
+    this.app?.die();
     if (this.#syncing !== undefined && this.#world.random.int(2) === 0)
       for (const { write } of this.#syncing) this.#host.disk.apply(write);
   }
@@ -135,10 +162,12 @@ export class Process {
       case 'wipe':
         this.#world.note({ t: 'wiped', node: this.#host.index, shard });
         Object.assign(memory, { cells: [], applied: 0, sum: 0, load: effect.t === 'load' ? effect : undefined });
+        this.app?.wiped(shard);
         return this.#journal({ shard, number: effect.write, write: { t: effect.t, shard } });
       case 'proposed':
         for (const [i, op] of this.#offered.entries())
           memory.proposed.set(effect.first.idx + i, { epoch: effect.first.epoch, op });
+        this.#answer = { ok: true, first: effect.first };
         return;
       case 'commit':
         return this.#commit(shard, memory, effect);
@@ -153,7 +182,7 @@ export class Process {
       }
       case 'unready':
         if (effect.reason !== 'transfer') memory.proposed.clear();
-        return;
+        return this.app?.unready(shard, effect.reason);
       case 'snapshot':
         return this.#snapshot(shard, memory, effect.to, effect.session);
       case 'drained':
@@ -163,7 +192,9 @@ export class Process {
         this.#world.note({ t: 'alarm', node: this.#host.index, shard, detail: `${effect.reason}: ${effect.detail}` });
         return;
       case 'ready':
+        return this.app?.ready(shard, effect.epoch);
       case 'refused':
+        if (effect.what === 'propose') this.#answer = { ok: false, reason: effect.reason };
         return;
     }
   }
@@ -209,6 +240,7 @@ export class Process {
       const op = opOf(bytes);
       memory.sum = nextSum(memory.sum, epoch, op);
       memory.applied = idx;
+      this.app?.applied(shard, { idx, epoch }, op);
       this.#world.note({
         t: 'applied',
         node: this.#host.index,
@@ -223,6 +255,7 @@ export class Process {
       if (mine.epoch === epoch && mine.op === op)
         this.#world.note({ t: 'acked', node: this.#host.index, shard, idx, epoch, op });
     }
+    this.app?.committed(shard, memory.applied);
     if (this.#world.random.int(8) === 0) this.#fold(shard, memory);
   }
 
@@ -232,6 +265,7 @@ export class Process {
     if (disk === undefined || disk.loading || memory.replica.writes.durableIdx < memory.applied) return;
     disk.folded = memory.applied;
     disk.sum = memory.sum;
+    disk.ackedUpTo = this.app?.ackedUpTo(shard) ?? 0;
   }
 
   #journal(entry: Journaled): void {
@@ -268,6 +302,7 @@ export class Process {
     const { queue, random, network } = this.#world;
     const cells = memory.cells.slice(0, memory.applied);
     const { applied, sum, replica } = memory;
+    const ackedUpTo = Math.min(applied, this.app?.ackedUpTo(shard) ?? 0);
     const { epoch } = replica.hard;
     const target = this.#world.hostOf(to);
     let taken = false;
@@ -275,7 +310,8 @@ export class Process {
     queue.after(takes, () => {
       if (!network.reaches(this.#host.index, target.index) || random.int(6) === 0) return;
       target.post((process) => {
-        if (!sameMember(process.member, to) || !process.#install(shard, epoch, session, cells, sum)) return;
+        if (!sameMember(process.member, to) || !process.#install(shard, epoch, session, { cells, sum, ackedUpTo }))
+          return;
         taken = network.reaches(target.index, this.#host.index);
       });
     });
@@ -289,7 +325,7 @@ export class Process {
     );
   }
 
-  #install(shard: number, epoch: number, session: number, cells: readonly Cell[], sum: number): boolean {
+  #install(shard: number, epoch: number, session: number, { cells, sum, ackedUpTo }: Snapshot): boolean {
     const memory = this.shards[shard] as Memory;
     if (memory.load?.epoch !== epoch || memory.load.session !== session) return false;
     const { load } = memory;
@@ -297,10 +333,11 @@ export class Process {
     this.#journal({
       shard,
       number: 0,
-      write: { t: 'install', shard, cells, sum },
+      write: { t: 'install', shard, cells, sum, ackedUpTo },
       done: () => {
         if (memory.load !== load) return;
         Object.assign(memory, { cells: [...cells], applied: at.idx, sum, load: undefined });
+        this.app?.restored(shard, cells, ackedUpTo);
         this.dispatch(shard, { t: 'installed', epoch, session, at });
       },
     });

@@ -1,5 +1,6 @@
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { REPLICA_DEFAULTS, type ReplicaOptions } from '../../src/cluster/replica-types.ts';
+import { WHOLE_EVERY, type WholeProfile, wholeProfileOf } from './whole-profile.ts';
 
 /** One thing that is done to the cluster. Times in ms; nodes and shards by number. Node LEADER is whoever leads the shard. */
 export interface Op {
@@ -18,7 +19,8 @@ export interface Op {
     | 'transfer'
     | 'swap'
     | 'readd'
-    | 'drop';
+    | 'drop'
+    | 'join';
   readonly a: number;
   readonly b: number;
   readonly shard: number;
@@ -49,6 +51,8 @@ export interface Profile {
   readonly writeMs: number;
   readonly options: ReplicaOptions;
   readonly ops: readonly Op[];
+  /** what runs on the replicas; undefined: nothing */
+  readonly whole?: WholeProfile;
 }
 
 export const LEADER = -1;
@@ -120,6 +124,7 @@ function themeOf(random: Random): Theme | undefined {
 
 /** The run that a seed stands for. Most are short, so that many fit into a second; what they lack the long ones have. */
 export function profileOf(seed: number, wanted?: Theme): Profile {
+  if (wanted === undefined && seed % WHOLE_EVERY === 0) return wholeProfileOf(seed, profileOf(seed, 'moves'));
   const random = seededRandom(seed);
   const theme = wanted ?? themeOf(random);
   const rough = (most: number): number => (theme === undefined && random.int(2) === 0 ? 0 : random.float() * most);

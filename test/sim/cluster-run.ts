@@ -1,3 +1,4 @@
+import type { DeliveryRules } from '../../src/actors/delivery-rules.ts';
 import type { Rules } from '../../src/cluster/rules.ts';
 import { hasMember } from '../../src/cluster/shard-config.ts';
 import { CHECKS } from './checks/index.ts';
@@ -7,6 +8,7 @@ import { type Check, type Failure, World } from './cluster-world.ts';
 
 export interface RunOptions {
   readonly rules?: Rules;
+  readonly delivery?: DeliveryRules;
   readonly checks?: readonly Check[];
   readonly trace?: (line: string) => void;
 }
@@ -16,6 +18,9 @@ export interface RunResult {
   /** writes that clients know to be safe */
   readonly acked: number;
   readonly facts: number;
+  /** of a whole run: moves that planners handed out, sessions that went on at another node */
+  readonly moves?: number;
+  readonly handedOver?: number;
 }
 
 /** Ms of simulated time that a healed cluster may take until everything is in order again. */
@@ -70,7 +75,7 @@ function recover(world: World): void {
   if (world.network.sent > sent) world.fail('idle-is-silent', `${world.network.sent - sent} messages without a cause`);
 }
 
-function heal(world: World): void {
+export function heal(world: World): void {
   if (world.tracing) world.say('** heal');
   world.healed = true;
   world.network.heal();
@@ -83,7 +88,7 @@ function heal(world: World): void {
   }
 }
 
-function shardFault(world: World, inOrder: (shard: number) => true | string): string | undefined {
+export function shardFault(world: World, inOrder: (shard: number) => true | string): string | undefined {
   for (let shard = 0; shard < world.profile.shards; shard++) {
     const answer = inOrder(shard);
     if (answer !== true) return `shard ${shard}: ${answer}`;
@@ -92,7 +97,7 @@ function shardFault(world: World, inOrder: (shard: number) => true | string): st
 }
 
 /** All replicas are in sync, and have the same state as the leader, all of its log. */
-function converged(world: World, shard: number): true | string {
+export function converged(world: World, shard: number): true | string {
   const { record } = world.store.current(shard) ?? {};
   if (record?.leader === undefined) return 'no leader';
   const wanted = Math.min(world.profile.options.copies, world.nodes.length);

@@ -1,5 +1,7 @@
 import type { Op, Profile } from './cluster-profile.ts';
-import { type RunOptions, type RunResult, run } from './cluster-run.ts';
+import type { RunOptions, RunResult } from './cluster-run.ts';
+import type { WholeProfile } from './whole-profile.ts';
+import { runAny } from './whole-run.ts';
 
 /** Runs that a failure may be shrunk with. */
 const RUNS_MAX = 400;
@@ -11,14 +13,14 @@ export interface Shrunk {
 }
 
 /** Leaves out what the failure does not need: faults, noise, shards, time. What is left fails in the same check. */
-export function shrink(profile: Profile, options: RunOptions): Shrunk {
-  let best = { profile, result: run(profile, options) };
+export async function shrink(profile: Profile, options: RunOptions): Promise<Shrunk> {
+  let best = { profile, result: await runAny(profile, options) };
   let runs = 1;
   const check = best.result.failure?.check;
-  const tryIt = (candidate: Profile): boolean => {
+  const tryIt = async (candidate: Profile): Promise<boolean> => {
     if (runs >= RUNS_MAX) return false;
     runs += 1;
-    const result = run(candidate, options);
+    const result = await runAny(candidate, options);
     if (result.failure?.check !== check) return false;
     best = { profile: candidate, result };
     return true;
@@ -27,8 +29,8 @@ export function shrink(profile: Profile, options: RunOptions): Shrunk {
     before = runs;
     let changed = false;
     for (const simpler of simplerThan(best.profile, best.result.failure?.atMs ?? profile.durationMs))
-      changed = tryIt({ ...best.profile, ...simpler }) || changed;
-    changed = fewerOps(() => best.profile, tryIt) || changed;
+      changed = (await tryIt({ ...best.profile, ...simpler })) || changed;
+    changed = (await fewerOps(() => best.profile, tryIt)) || changed;
     if (!changed) break;
   }
   return { ...best, runs };
@@ -36,6 +38,7 @@ export function shrink(profile: Profile, options: RunOptions): Shrunk {
 
 /** One change each; those that would change nothing are left out. */
 function simplerThan(profile: Profile, failedAtMs: number): Partial<Profile>[] {
+  const { whole } = profile;
   const changes: Partial<Profile>[] = [
     { loss: 0 },
     { dup: 0 },
@@ -44,8 +47,8 @@ function simplerThan(profile: Profile, failedAtMs: number): Partial<Profile>[] {
     { staleWatch: 0 },
     { clockDrift: false },
     { syncMs: 1 },
-    { nodes: 3 },
-    { shards: 1 },
+    // The chats and users of a whole run are bound to their shards: those stay.
+    ...(whole === undefined ? [{ nodes: 3 }, { shards: 1 }] : simplerWhole(profile, whole)),
     { durationMs: Math.ceil(failedAtMs) + 1 },
     { writeMs: Math.min(200, profile.writeMs * 2) },
   ];
@@ -58,14 +61,33 @@ function simplerThan(profile: Profile, failedAtMs: number): Partial<Profile>[] {
   );
 }
 
+/** Fewer people, fewer words. */
+function simplerWhole(profile: Profile, whole: WholeProfile): Partial<Profile>[] {
+  const changes: Partial<WholeProfile>[] = [
+    { groups: whole.groups.slice(0, 1) },
+    { groups: [] },
+    { groups: whole.groups.map((size) => Math.max(2, size >> 1)) },
+    { online: 2 },
+    { online: 1 },
+    { cuts: 0 },
+    { tight: false },
+    { packed: false },
+    { plain: 0 },
+    { sayMax: Math.max(1, whole.sayMax >> 1) },
+    { talkMs: whole.talkMs * 2 },
+  ];
+  const all = changes.map((change): Partial<Profile> => ({ whole: { ...whole, ...change } }));
+  return whole.late === 0 ? all : [...all, { nodes: profile.nodes - whole.late, whole: { ...whole, late: 0 } }];
+}
+
 /** Takes out ever smaller parts of the list of faults. */
-function fewerOps(current: () => Profile, tryIt: (candidate: Profile) => boolean): boolean {
+async function fewerOps(current: () => Profile, tryIt: (candidate: Profile) => Promise<boolean>): Promise<boolean> {
   let changed = false;
   for (let size = Math.max(1, current().ops.length >> 1); size >= 1; size >>= 1) {
     for (let at = 0; at < current().ops.length; ) {
       const { ops } = current();
       const rest: readonly Op[] = [...ops.slice(0, at), ...ops.slice(at + size)];
-      if (tryIt({ ...current(), ops: rest })) changed = true;
+      if (await tryIt({ ...current(), ops: rest })) changed = true;
       else at += size;
     }
   }

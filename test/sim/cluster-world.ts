@@ -1,13 +1,17 @@
+import type { DeliveryRules } from '../../src/actors/delivery-rules.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import type { ReplicaEffect, ReplicaEvent } from '../../src/cluster/replica-types.ts';
 import { ALL_RULES, type Rules } from '../../src/cluster/rules.ts';
 import { type Member, memberName } from '../../src/cluster/shard-config.ts';
+import type { App } from './cluster-app.ts';
 import type { Fact } from './cluster-facts.ts';
 import { Host } from './cluster-host.ts';
 import { Network } from './cluster-network.ts';
+import type { Process } from './cluster-process.ts';
 import type { Profile } from './cluster-profile.ts';
 import { Queue } from './cluster-queue.ts';
 import { Store } from './cluster-store.ts';
+import { Whole } from './whole-world.ts';
 
 /** One property. It reads the facts as they happen, and says in words what is wrong. */
 export interface Check {
@@ -35,6 +39,7 @@ export interface Failure {
 
 export interface WorldOptions {
   readonly rules?: Rules;
+  readonly delivery?: DeliveryRules;
   readonly checks: readonly Check[];
   /** gets a line for everything that happens */
   readonly trace?: (line: string) => void;
@@ -54,6 +59,8 @@ export class World {
   readonly nodes: Host[];
   readonly names: ReadonlyMap<string, number>;
   readonly tracing: boolean;
+  /** people, chats and devices on these replicas; undefined in a run of replicas alone */
+  readonly whole: Whole | undefined;
   readonly #trace: ((line: string) => void) | undefined;
   readonly #checks: readonly Running[];
   readonly #readers = new Map<Fact['t'], Running[]>();
@@ -67,7 +74,7 @@ export class World {
   facts = 0;
   ops = 0;
 
-  constructor(profile: Profile, { rules = ALL_RULES, checks, trace }: WorldOptions) {
+  constructor(profile: Profile, { rules = ALL_RULES, delivery, checks, trace }: WorldOptions) {
     this.profile = profile;
     this.rules = rules;
     this.#trace = trace;
@@ -76,13 +83,14 @@ export class World {
     this.names = new Map(Array.from({ length: profile.nodes }, (_, i) => [`n${i}`, i]));
     this.network = new Network(this);
     this.store = new Store(this);
+    this.whole = profile.whole && new Whole(this, profile.whole, delivery);
     this.nodes = Array.from({ length: profile.nodes }, (_, i) => new Host(this, i));
     this.#checks = checks.map((check) => {
       const running = { name: check.name, run: check.begin(this) };
       for (const of of check.reads) this.#readers.set(of, [...(this.#readers.get(of) ?? []), running]);
       return running;
     });
-    for (const host of this.nodes) host.boot();
+    for (const host of this.nodes.slice(0, this.#first)) host.boot();
     for (let shard = 0; shard < profile.shards; shard++) this.#create(shard);
     this.#beat();
   }
@@ -91,8 +99,18 @@ export class World {
     return this.failure !== undefined;
   }
 
+  /** nodes that are there at the beginning */
+  get #first(): number {
+    return this.profile.nodes - (this.profile.whole?.late ?? 0);
+  }
+
+  appOf(process: Process, host: Host): App | undefined {
+    return this.whole?.appOf(process, host);
+  }
+
   #create(shard: number): void {
-    const { nodes, options } = this.profile;
+    const { options } = this.profile;
+    const nodes = this.#first;
     const replicas = Array.from({ length: Math.min(options.copies, nodes) }, (_, i) =>
       this.memberAt((shard + i) % nodes),
     );
@@ -138,7 +156,7 @@ export class World {
     this.facts += 1;
     if (this.failed) return;
     if (fact.t === 'acked') this.lastAcked[fact.shard] = Math.max(this.lastAcked[fact.shard] ?? 0, fact.op);
-    if (this.tracing && (fact.t === 'config' || fact.t === 'acked' || fact.t === 'boot')) this.say(describeFact(fact));
+    if (this.tracing && TRACED.has(fact.t)) this.say(describeFact(fact));
     const readers = this.#readers.get(fact.t);
     if (readers === undefined) return;
     for (const { name, run } of readers) {
@@ -174,6 +192,8 @@ export class World {
     for (const effect of effects) this.say(`${node} s${shard}   > ${brief(effect)}`);
   }
 }
+
+const TRACED: ReadonlySet<Fact['t']> = new Set(['config', 'acked', 'boot', 'numbered', 'inboxed', 'told', 'shown']);
 
 function describeFact(fact: Fact): string {
   return fact.t === 'boot' ? `n${fact.node} boots` : `== ${brief(fact)}`;

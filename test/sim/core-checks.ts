@@ -9,10 +9,22 @@ import {
 } from '../../src/actors/keys.ts';
 import type { UserChatRow } from '../../src/actors/session-types.ts';
 import { shardOf } from '../../src/base/hash.ts';
-import type { StreamRecord } from '../../src/storage/log-store.ts';
+import type { LogStore, StreamRecord } from '../../src/storage/log-store.ts';
 import type { ChatPointer, InboxPointer } from '../../src/xmpp/mam-view.ts';
 import type { MessageRecord } from '../../src/xmpp/message-record.ts';
-import { SHARDS, type World } from './core-world.ts';
+import type { Client } from './core-client.ts';
+import { type Faults, SHARDS } from './core-world.ts';
+
+/** What a checker looks at, of one node or of several. */
+export interface World {
+  readonly users: readonly string[];
+  readonly clients: readonly Client[];
+  readonly faults: Pick<Faults, 'fullDisk' | 'tight'>;
+  readonly crashes: readonly unknown[];
+  /** the state of all shards */
+  readonly inner: Pick<LogStore, 'read' | 'get'>;
+  fail(text: string): void;
+}
 
 /** One property per checker; each tells what it found wrong in words. */
 type Check = (world: World) => void;
@@ -35,6 +47,11 @@ function chatsOf(world: World): Chat[] {
     }
   }
   return chats;
+}
+
+/** Clients use one id for both; some give no origin-id. */
+function nameOf({ oid, id }: MessageRecord): string {
+  return oid ?? id ?? '';
 }
 
 function inboxOf(world: World, user: string): { seq: number; record: InboxPointer }[] {
@@ -66,7 +83,7 @@ const numbersAreDense: Check = (world) => {
 const acknowledgedOnceAndOthersAtMostOnce: Check = (world) => {
   const counts = new Map<string, number>();
   for (const { records } of chatsOf(world)) {
-    for (const { record } of records) counts.set(record.oid ?? '', (counts.get(record.oid ?? '') ?? 0) + 1);
+    for (const { record } of records) counts.set(nameOf(record), (counts.get(nameOf(record)) ?? 0) + 1);
   }
   for (const client of world.clients) {
     for (const { oid, acked, refused } of client.sent) {
@@ -81,7 +98,7 @@ const acknowledgedOnceAndOthersAtMostOnce: Check = (world) => {
 const sendersOrderIsKept: Check = (world) => {
   if (world.faults.fullDisk || world.faults.tight) return;
   for (const { id, records } of chatsOf(world)) {
-    const place = new Map(records.map(({ seq, record }) => [record.oid, seq]));
+    const place = new Map(records.map(({ seq, record }) => [nameOf(record), seq]));
     for (const client of world.clients) {
       let last = 0;
       for (const { oid } of client.sent) {
@@ -166,8 +183,8 @@ const everybodyHasSeenEverything: Check = (world) => {
     for (const { members, records } of chatsOf(world)) {
       if (!members.includes(user)) continue;
       for (const { record } of records) {
-        if (record.from.startsWith(`${user}/`) || record.oid === undefined || seen.has(record.oid)) continue;
-        world.fail(`${user} never got ${record.oid}`);
+        if (record.from.startsWith(`${user}/`) || seen.has(nameOf(record))) continue;
+        world.fail(`${user} never got ${nameOf(record)}`);
       }
     }
   }

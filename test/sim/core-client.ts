@@ -4,8 +4,15 @@ import { parseFrame } from '../../src/xmpp/xml.ts';
 
 /** What a client needs of the world: its server, and a place to write down what it saw. */
 export interface ClientWorld {
-  toSession(user: string, message: SessionMessage): boolean;
+  /** @param gateway node that the socket is at, where there are several */
+  toSession(user: string, message: SessionMessage, gateway?: string): boolean;
   fail(text: string): void;
+  /** a node to connect to, where there are several */
+  gateway?(): string;
+  /** the client hears that its message is safe */
+  told?(client: Client, message: SentMessage): void;
+  /** a message of the archive reached the client */
+  shown?(client: Client, archiveId: number, oid: string): void;
 }
 
 /** A message as its sender knows it. */
@@ -36,6 +43,11 @@ class Socket implements ConnPort {
   /** the client has lost it */
   lost = false;
   sid = 0;
+  readonly gateway: string | undefined;
+
+  constructor(gateway: string | undefined) {
+    this.gateway = gateway;
+  }
 
   get queuedBytes(): number {
     return this.toClient.reduce((sum, xml) => sum + xml.length, 0);
@@ -73,7 +85,11 @@ export class Client {
   #in = 0;
   #unacked: Unacked[] = [];
 
-  constructor(world: ClientWorld, user: string, resource: string, managed: boolean) {
+  /** gives its messages no origin-id: what may have arrived it does not send again on a new stream */
+  readonly plain: boolean;
+
+  constructor(world: ClientWorld, user: string, resource: string, managed: boolean, plain = false) {
+    this.plain = plain;
     this.world = world;
     this.user = user;
     this.resource = resource;
@@ -91,7 +107,7 @@ export class Client {
 
   connect(): void {
     if (this.socket !== undefined) return;
-    const socket = new Socket();
+    const socket = new Socket(this.world.gateway?.());
     this.socket = socket;
     this.#busy = true;
     const asked = this.#smId === undefined ? this.#bind(socket) : this.#resume(socket, this.#smId);
@@ -108,7 +124,7 @@ export class Client {
       this.#smId = undefined;
       if (!this.#bind(socket)) this.cut();
     };
-    return this.world.toSession(this.user, { t: 'resume', conn: socket, smId, h: this.#in, reply });
+    return this.world.toSession(this.user, { t: 'resume', conn: socket, smId, h: this.#in, reply }, socket.gateway);
   }
 
   #bind(socket: Socket): boolean {
@@ -118,13 +134,13 @@ export class Client {
       if (!answer.ok) return this.cut();
       this.#begin(socket);
     };
-    return this.world.toSession(this.user, { t: 'bind', conn: socket, resource: this.resource, reply });
+    return this.world.toSession(this.user, { t: 'bind', conn: socket, resource: this.resource, reply }, socket.gateway);
   }
 
   #begin(socket: Socket): void {
     this.#busy = false;
     this.views.push({ ids: [], oids: [] });
-    const again = this.#unacked.filter(({ message }) => message !== undefined);
+    const again = this.plain ? [] : this.#unacked.filter(({ message }) => message !== undefined);
     this.#unacked = [];
     this.#out = 0;
     this.#in = 0;
@@ -140,7 +156,7 @@ export class Client {
     this.sent.push(message);
     const xml =
       `<message xmlns='jabber:client' to='${to}' type='chat' id='${oid}'><body>${oid}</body>` +
-      `<origin-id xmlns='urn:xmpp:sid:0' id='${oid}'/></message>`;
+      `${this.plain ? '' : `<origin-id xmlns='urn:xmpp:sid:0' id='${oid}'/>`}</message>`;
     this.#write(xml, message);
   }
 
@@ -173,7 +189,7 @@ export class Client {
       const xml = socket.toServer.shift();
       if (xml === undefined) return;
       const frame = parseFrame(xml);
-      if (!this.world.toSession(this.user, { t: 'frame', sid: socket.sid, frame }))
+      if (!this.world.toSession(this.user, { t: 'frame', sid: socket.sid, frame, conn: socket }, socket.gateway))
         socket.close({ t: 'detached', why: 'full' });
       return;
     }
@@ -193,6 +209,11 @@ export class Client {
     this.#leaving.push(socket);
   }
 
+  /** Nothing came of the login in all this time: tries anew. */
+  giveUp(): void {
+    if (this.#busy) this.cut();
+  }
+
   /** The gateway tells the session of a socket that went. */
   notice(): void {
     const socket = this.#leaving.shift();
@@ -200,7 +221,15 @@ export class Client {
   }
 
   #tellGone(socket: Socket): void {
-    this.world.toSession(this.user, { t: 'gone', sid: socket.sid, conn: socket, clean: false });
+    this.world.toSession(this.user, { t: 'gone', sid: socket.sid, conn: socket, clean: false }, socket.gateway);
+  }
+
+  /** A node is gone with all its sockets. */
+  nodeCrashed(node: string): void {
+    this.#leaving = this.#leaving.filter(({ gateway }) => gateway !== node);
+    if (this.socket?.gateway !== node) return;
+    this.socket = undefined;
+    this.#busy = false;
   }
 
   /** The server's process is gone with all its sockets. */
@@ -224,8 +253,10 @@ export class Client {
     const id = el.getChild('stanza-id', 'urn:xmpp:sid:0')?.attrs['id'];
     if (id === undefined) return;
     const view = this.views.at(-1);
+    const oid = el.getChildText('body') ?? '';
     view?.ids.push(Number(id));
-    view?.oids.push(el.getChildText('body') ?? '');
+    view?.oids.push(oid);
+    this.world.shown?.(this, Number(id), oid);
   }
 
   #receiveSm(name: string, attrs: Record<string, string | undefined>): void {
@@ -250,7 +281,9 @@ export class Client {
     const first = this.#out - this.#unacked.length;
     if (h > this.#out) this.world.fail(`${this.user}/${this.resource} was told h=${h} of ${this.#out} sent`);
     for (const { message } of this.#unacked.splice(0, Math.max(0, h - first))) {
-      if (message !== undefined) message.acked = true;
+      if (message === undefined) continue;
+      message.acked = true;
+      this.world.told?.(this, message);
     }
   }
 }

@@ -5,9 +5,9 @@ import { soleDirectory } from '../../src/cluster/directory.ts';
 import type { LogStore } from '../../src/storage/log-store.ts';
 import { createMemoryDisk, openMemoryStore } from '../../src/storage/log-store-memory.ts';
 import { inProcessBus } from '../../src/transport/bus.ts';
-import { ROSTER_LIMITS } from '../../src/xmpp/rfc6121-limits.ts';
 import { Client } from './core-client.ts';
 import { type SlowStore, slowStore } from './core-disk.ts';
+import { REAL_TIMES, runtimeLimits } from './runtime-limits.ts';
 
 /** What may go wrong in a run, and how tight the bounds are. Chosen by the seed. */
 export interface Faults {
@@ -69,34 +69,8 @@ export class World {
       directory: soleDirectory(SHARDS, 'n1'),
       now: () => this.now,
       monotonicMs: () => this.now,
-      mailboxMax: tight ? 8 : 1000,
+      ...runtimeLimits(tight, REAL_TIMES),
       turnsMax: tight ? 5 : 1000,
-      busyOps: Number.MAX_SAFE_INTEGER,
-      busyTickMs: 0,
-      idleMs: 20_000,
-      entitiesMax: 1000,
-      resendMs: 5000,
-      resendMsMax: 10_000,
-      sweepMs: 2 ** 31 - 1,
-      rowsMax: 1000,
-      chat: { dedupeMs: 86_400_000, dedupePerSenderMin: 64, dedupeMax: 1000, waitingMax: 100, askTimeoutMs: 5000 },
-      session: {
-        resourcesMax: 4,
-        unackedStanzasMax: tight ? 12 : 1000,
-        unackedBytesMax: 1_000_000,
-        outQueueBytesMax: tight ? 6000 : 1_000_000,
-        inflightMax: tight ? 4 : 100,
-        resumeMs: 60_000,
-        ackEvery: 5,
-        ackTimeoutMs: 30_000,
-        sendsPerSecond: 0,
-        sendsBurst: 1,
-        catchUpPage: tight ? 4 : 20,
-        catchUpMax: 100_000,
-        heldMax: 10,
-        conflict: 'replace',
-        roster: ROSTER_LIMITS,
-      },
       sessionParts: {
         domain: DOMAIN,
         newId: () => `id-${++this.#ids}`,

@@ -1,5 +1,13 @@
+import type { DeliveryRules } from '../../../src/actors/delivery-rules.ts';
 import type { Rules } from '../../../src/cluster/rules.ts';
 import type { Check } from '../cluster-world.ts';
+import { chatIsGapless } from './d1-chat-is-gapless.ts';
+import { messageOnce } from './d2-message-once.ts';
+import { senderOrder } from './d3-sender-order.ts';
+import { inboxInOrder } from './d4-inbox-in-order.ts';
+import { shownInOrder } from './d5-shown-in-order.ts';
+import { everybodyHasEverything } from './d6-everybody-has-everything.ts';
+import { devicesSeeEverything } from './d7-devices-see-everything.ts';
 import { oneWinner } from './i01-one-winner.ts';
 import { promises } from './i02-promises.ts';
 import { commitIsEverywhere } from './i03-commit-is-everywhere.ts';
@@ -10,8 +18,11 @@ import { committedStays } from './i08-committed-stays.ts';
 import { oneEntryAPlace } from './i09-one-entry-a-place.ts';
 import { twoInSync } from './i10-two-in-sync.ts';
 import { ackedInLaterLeaders } from './i11-acked-in-later-leaders.ts';
+import { toldIsKept } from './i11-told-is-kept.ts';
 import { neverBackwards } from './i12-never-backwards.ts';
+import { cursorWithItem } from './i13-cursor-with-item.ts';
 import { effectsAfterCommit } from './i14-effects-after-commit.ts';
+import { releasedIsTaken } from './i14-released-is-taken.ts';
 import { chained } from './i15-chained.ts';
 import { equalStates } from './i16-equal-states.ts';
 import { noAlarms } from './no-alarms.ts';
@@ -40,6 +51,20 @@ export const CHECKS: readonly Check[] = [
   noAlarms,
 ];
 
+/** What is checked beside them where there are chats, sessions and clients on the replicas. */
+export const DELIVERY_CHECKS: readonly Check[] = [
+  chatIsGapless,
+  messageOnce,
+  senderOrder,
+  inboxInOrder,
+  cursorWithItem,
+  releasedIsTaken,
+  toldIsKept,
+  shownInOrder,
+  everybodyHasEverything,
+  devicesSeeEverything,
+];
+
 /** Which checker must notice that a rule is gone. */
 export const CATCHERS: Readonly<Record<keyof Rules, Check>> = {
   oneWinner,
@@ -65,4 +90,20 @@ export const CATCHERS: Readonly<Record<keyof Rules, Check>> = {
   promiseBeforeLeading: oneEntryAPlace,
   confirmAfterLapse: readsAreFresh,
   contestOnDisk: contestOnDisk,
+};
+
+/** The same for the rules of the delivery. */
+export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
+  cursorWithItem,
+  ackAfterCommit: releasedIsTaken,
+  answerAfterCommit: toldIsKept,
+  deliveriesChained: inboxInOrder,
+  knownIsDropped: inboxInOrder,
+  resendsJoin: messageOnce,
+  outboxOutlivesLeader: everybodyHasEverything,
+  sendsChained: senderOrder,
+  latestSessionSends: senderOrder,
+  settledBeforeHandOver: devicesSeeEverything,
+  linksChained: toldIsKept,
+  oneSessionAtWork: devicesSeeEverything,
 };

@@ -1,0 +1,72 @@
+import t from 'tap';
+import { SenderOrder } from './dedupe-order.ts';
+import type { Send } from './messages.ts';
+
+const send = (token: number, prev: number, run = 'r', sender = 'a@x', era = 1): Send => ({
+  t: 'send',
+  from: `${sender}/one`,
+  sender,
+  to: 'b@x',
+  type: 'chat',
+  id: undefined,
+  oid: undefined,
+  lang: undefined,
+  inner: '',
+  flags: undefined,
+  store: true,
+  token,
+  order: { run, era, prev },
+});
+
+t.test('sends are decided once, each behind the one it names', async (t) => {
+  const table: [what: string, Send, verdict: string][] = [
+    ['the first that is unanswered', send(5, 0), 'next'],
+    ['the one behind it', send(6, 5), 'next'],
+    ['a retry', send(5, 0), 'had'],
+    ['one whose predecessor was lost', send(8, 7), 'gap'],
+    ['the next one: asked already', send(9, 8), 'gap-told'],
+    ['the lost one', send(7, 6), 'next'],
+    ['again, now in its place', send(8, 7), 'next'],
+    ['another gap is told again', send(12, 11), 'gap'],
+    ['one with nothing unanswered before it', send(20, 0), 'next'],
+    ['another sender', send(3, 0, 'r', 'b@x'), 'next'],
+    ['another activation of the first', send(3, 0, 'later'), 'next'],
+    ['the earlier one goes on, for it may be the one that lives', send(21, 20), 'next'],
+  ];
+  const order = new SenderOrder();
+  for (const [what, one, verdict] of table) t.equal(order.take(one), verdict, what);
+});
+
+t.test('a session that lost its shard is not listened to once the next one has sent something', async (t) => {
+  const order = new SenderOrder();
+  t.equal(order.take(send(5, 0, 'old', 'a@x', 1)), 'next');
+  t.equal(order.take(send(105, 104, 'new', 'a@x', 2)), 'gap');
+  t.equal(order.take(send(6, 5, 'old', 'a@x', 1)), 'next', 'nothing of the later one has been taken');
+  t.equal(order.take(send(104, 0, 'new', 'a@x', 2)), 'next');
+  t.equal(order.take(send(7, 6, 'old', 'a@x', 1)), 'stale');
+  t.equal(order.take(send(5, 0, 'old', 'a@x', 1)), 'stale');
+  t.equal(order.take(send(7, 0, 'r', 'b@x', 1)), 'next', 'another sender');
+});
+
+t.test('one that knows nobody asks for all', async (t) => {
+  t.equal(new SenderOrder().take(send(6, 5)), 'gap');
+});
+
+t.test('on a node that is alone there is nothing to decide', async (t) => {
+  const { order: _order, ...plain } = send(1, 0);
+  const order = new SenderOrder();
+  t.same([order.take(plain), order.take(plain)], ['next', 'next']);
+});
+
+t.test('refusals are remembered, the latest ones', async (t) => {
+  const order = new SenderOrder();
+  const outcome = { ok: false, condition: 'forbidden' } as const;
+  for (let token = 1; token <= 65; token++) {
+    order.take(send(token, 0));
+    order.refuse(send(token, 0), outcome);
+  }
+  t.equal(order.refusal(send(65, 0)), outcome);
+  t.equal(order.refusal(send(2, 0)), outcome);
+  t.equal(order.refusal(send(1, 0)), undefined);
+  t.equal(order.refusal(send(65, 0, 'other')), undefined);
+});

@@ -1,0 +1,51 @@
+/**
+ * The rules that keep the promise above the logs: between chats, sessions and their clients. As in
+ * src/cluster/rules.ts, production runs with all of them on, and the simulation switches one off at a time to see that
+ * its checker notices. I-numbers are DESIGN's invariants.
+ */
+export interface DeliveryRules {
+  /** I13: an inbox item and the cursor of its chat change in one op. */
+  readonly cursorWithItem: boolean;
+  /** I14: a delivery is acknowledged after the op that took it is committed. */
+  readonly ackAfterCommit: boolean;
+  /** I14: a chat answers a send after the op that holds the message is committed. */
+  readonly answerAfterCommit: boolean;
+  /** I15: an inbox takes a message only right behind the one before it in its chat. */
+  readonly deliveriesChained: boolean;
+  /** A delivery that an inbox has had is dropped. */
+  readonly knownIsDropped: boolean;
+  /** A message that its chat knows joins the first one's answer. */
+  readonly resendsJoin: boolean;
+  /** Who leads a shard next sends its unacknowledged outboxes again. */
+  readonly outboxOutlivesLeader: boolean;
+  /** A send is taken only behind the one that it names as the one before. */
+  readonly sendsChained: boolean;
+  /** Once the latest activation of a session has sent something, an earlier one's sends are not taken. */
+  readonly latestSessionSends: boolean;
+  /** A session is handed over only when nothing of it is on its way to the log. */
+  readonly settledBeforeHandOver: boolean;
+  /** Frames behind a gap in a link are not taken. */
+  readonly linksChained: boolean;
+  /** A handed over session goes on only where none of the user is at work. */
+  readonly oneSessionAtWork: boolean;
+}
+
+export const ALL_DELIVERY_RULES: DeliveryRules = {
+  cursorWithItem: true,
+  ackAfterCommit: true,
+  answerAfterCommit: true,
+  deliveriesChained: true,
+  knownIsDropped: true,
+  resendsJoin: true,
+  outboxOutlivesLeader: true,
+  sendsChained: true,
+  latestSessionSends: true,
+  settledBeforeHandOver: true,
+  linksChained: true,
+  oneSessionAtWork: true,
+};
+
+/** All rules but one. For tests. */
+export function withoutDelivery(rule: keyof DeliveryRules): DeliveryRules {
+  return { ...ALL_DELIVERY_RULES, [rule]: false };
+}

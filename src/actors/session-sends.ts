@@ -1,0 +1,81 @@
+import type { Send, SendOrder } from './messages.ts';
+import { onSendAnswer } from './session-stanzas.ts';
+import type { PendingSend, SessionState } from './session-state.ts';
+
+/**
+ * Sends that survive: a chat may be on another node, the way there loses without a word, and its leader may change in
+ * between. Every `sendRetryMs` the unanswered sends to a chat go again, all and in order, under the same tokens; the
+ * chat takes each once (dedupe-order.ts). After `sendTimeoutMs` the sender is told `remote-server-timeout`.
+ *
+ * Bound: `inflightMax` unanswered sends of a session.
+ */
+export interface CrossingLimits {
+  /** ms after which an unanswered send goes again */
+  readonly sendRetryMs: number;
+  /** ms after which the sender is told that it may have failed */
+  readonly sendTimeoutMs: number;
+}
+
+/** What `SendOrder` says of a send that leaves now. */
+export function orderOf(session: SessionState, chat: string): SendOrder | undefined {
+  const { run, era } = session;
+  if (run === undefined) return undefined;
+  return { run, era, prev: session.unanswered.get(chat)?.at(-1) ?? 0 };
+}
+
+/** Keeps a send until it is answered. */
+export function keepSend(session: SessionState, token: number, pending: PendingSend): void {
+  session.pendingSends.set(token, pending);
+  if (session.run === undefined) return;
+  const tokens = session.unanswered.get(pending.chat);
+  if (tokens === undefined) session.unanswered.set(pending.chat, [token]);
+  else tokens.push(token);
+}
+
+/** @returns what was kept under this token, which is now forgotten */
+export function takeSend(session: SessionState, token: number): PendingSend | undefined {
+  const pending = session.pendingSends.get(token);
+  if (pending === undefined) return undefined;
+  session.pendingSends.delete(token);
+  const tokens = session.unanswered.get(pending.chat);
+  if (tokens === undefined) return pending;
+  const at = tokens.indexOf(token);
+  if (at >= 0) tokens.splice(at, 1);
+  if (tokens.length === 0) session.unanswered.delete(pending.chat);
+  return pending;
+}
+
+/** The chat lacks an earlier one: everything that it has not answered goes again. */
+export function onAgain(session: SessionState, chat: string, run: string | undefined): void {
+  if (run !== undefined && run === session.run) sendAgain(session, chat);
+}
+
+/** About once a second while sends wait. */
+export function sweepSends(session: SessionState): void {
+  const { crossing } = session.parts;
+  if (crossing === undefined) return;
+  for (const [chat, tokens] of [...session.unanswered]) {
+    for (const token of [...tokens]) {
+      const pending = session.pendingSends.get(token);
+      if (pending === undefined || session.now - pending.since < crossing.sendTimeoutMs) continue;
+      const text = 'The chat did not answer in time';
+      onSendAnswer(session, token, { ok: false, condition: 'remote-server-timeout', text });
+    }
+    const first = session.pendingSends.get(tokens[0] ?? 0);
+    if (first !== undefined && session.now - first.sentAt >= crossing.sendRetryMs) sendAgain(session, chat);
+  }
+}
+
+function sendAgain(session: SessionState, chat: string): void {
+  const { run, era } = session;
+  if (run === undefined) return;
+  let prev = 0;
+  for (const token of session.unanswered.get(chat) ?? []) {
+    const pending = session.pendingSends.get(token);
+    if (pending === undefined) continue;
+    pending.sentAt = session.now;
+    const msg: Send = { ...pending.send, order: { run, era, prev } };
+    session.turn.immediate.push({ t: 'toChat', chat, msg });
+    prev = token;
+  }
+}

@@ -1,0 +1,49 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { countedCall, replicatedStoreContract } from '../../test/contract/replicated-store.ts';
+import type { StoreOptions } from './options.ts';
+import { openReplicatedStore, type RocksReplicatedStore } from './replicated-store-rocks.ts';
+
+const never = 3_600_000;
+
+const settings: { name: string; options: Partial<StoreOptions> }[] = [
+  { name: 'folding only when told', options: { foldIntervalMs: never, freeBytesMin: 0 } },
+  {
+    name: 'folding all the time into tiny blocks, carrying over, tiny slices',
+    options: {
+      foldBytes: 1,
+      foldIntervalMs: 1,
+      foldSliceBytes: 1,
+      blockRecordsMax: 3,
+      blockBytesMax: 300,
+      blockMergeBytesMax: 100,
+      journalRecordsMax: 1,
+      snapshotChunkBytes: 1000,
+      freeBytesMin: 0,
+      freeCheckMs: 5,
+    },
+  },
+];
+
+for (const { name, options } of settings) {
+  t.test(`the contract, ${name}`, async (t) => {
+    replicatedStoreContract(t, async (t) => {
+      const dir = t.testdir({ life0: {} });
+      let life = 0;
+      const open = (): Promise<RocksReplicatedStore> =>
+        openReplicatedStore({ folder: join(dir, `life${life}`), ...options }, {}, [countedCall]);
+      return {
+        open,
+        crash: async (store) => {
+          const dead = join(dir, `life${life}`);
+          life += 1;
+          await cp(dead, join(dir, `life${life}`), { recursive: true });
+          await store.close();
+          return open();
+        },
+        settle: (store) => (store as RocksReplicatedStore).fold(),
+      };
+    });
+  });
+}

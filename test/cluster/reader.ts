@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WireClient } from '../clients/wire-client.ts';
+import type { Device, DeviceOptions } from './device.ts';
+
+/** ms between two queries, and between two attempts to connect */
+const PAUSE_MS = 300;
+/**
+ * Answers in a row that lack a message before it counts. When a chat knows a message from an earlier try, before a
+ * failover, it acknowledges the second one at once (chat-state.ts, dedupe), and the sender's archive gets it when the
+ * chat's outbox is sent again: about a second later was seen.
+ */
+const MISSED_MAX = 8;
+/** Faults kept: one stale read makes many alike. */
+const FAULTS_MAX = 20;
+
+/**
+ * A second client of a person, which only reads the archive, again and again, at whatever node it happens to be. Whoever
+ * was told that a message is kept must find it there (docs/architecture.md, the way of one message, 6), whichever node
+ * is asked: one that has been deposed and does not know it yet must not answer from what it remembers.
+ */
+export class Reader {
+  readonly faults: string[] = [];
+  queries = 0;
+  readonly #device: Device;
+  readonly #options: DeviceOptions;
+  /** origin-id by archive id, as read so far */
+  readonly #known = new Map<string, string | undefined>();
+  readonly #found = new Set<string | undefined>();
+  /** acknowledged messages that were not in the last answers: in how many in a row */
+  readonly #missed = new Map<string, number>();
+  #lastId: string | undefined;
+  /** own messages below it are found, or were never acknowledged when last looked at */
+  #from = 0;
+  #over = false;
+  #client: WireClient | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(device: Device, options: DeviceOptions) {
+    this.#device = device;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#live();
+  }
+
+  async stop(): Promise<void> {
+    this.#over = true;
+    this.#client?.cut();
+    await this.#running;
+  }
+
+  async #live(): Promise<void> {
+    const { random, urls, headers } = this.#options;
+    while (!this.#over) {
+      const url = urls()[random.int(urls().length)]!;
+      try {
+        const client = await WireClient.authenticated(url, this.#device.account, headers);
+        this.#client = client;
+        await client.bind('reader', false);
+        while (!this.#over) {
+          await this.#query(client, url);
+          await sleep(PAUSE_MS);
+        }
+      } catch (error) {
+        this.#options.note(`${this.#device.account.user} reader at ${url}: ${String(error).slice(0, 200)}`);
+        this.#client?.cut();
+        await sleep(PAUSE_MS);
+      }
+    }
+  }
+
+  async #query(client: WireClient, url: string): Promise<void> {
+    const asked = performance.now();
+    const { sent } = this.#device;
+    const acked = sent.slice(this.#from).filter((one) => one.acked && !this.#found.has(one.originId));
+    const ages = new Map(acked.map((one) => [one.originId, asked - one.ackedAt!]));
+    for (const { id, originId } of await client.archive(undefined, 200, this.#lastId)) {
+      this.#known.set(id, originId);
+      this.#found.add(originId);
+      this.#lastId = id;
+    }
+    this.queries += 1;
+    for (const [originId] of this.#missed) if (this.#found.has(originId)) this.#missed.delete(originId);
+    const missing = [...ages].filter(([originId]) => {
+      const times = (this.#missed.get(originId) ?? 0) + 1;
+      if (!this.#found.has(originId)) this.#missed.set(originId, times);
+      return this.#missed.get(originId) === MISSED_MAX;
+    });
+    const [first] = missing;
+    if (first !== undefined && this.faults.length < FAULTS_MAX) {
+      const [originId, ms] = first;
+      const took = Math.round(performance.now() - asked);
+      this.faults.push(
+        `stale read: ${missing.length} messages, ${originId} the first, acknowledged ${Math.round(ms)} ms before their ` +
+          `sender's archive was asked for at ${url}, were in none of ${MISSED_MAX} answers, the last after ${took} ms`,
+      );
+    }
+    while (this.#from < sent.length && this.#found.has(sent[this.#from]!.originId)) this.#from += 1;
+  }
+
+  /** What it was told at any time that the archive does not say in the end. */
+  contradictions(archive: ReadonlyMap<string, string | undefined>): string[] {
+    return [...this.#known]
+      .filter(([id, originId]) => archive.get(id) !== originId)
+      .map(([id, originId]) => `${this.#device.jid} read ${originId} as ${id}, which is ${archive.get(id)} in the end`);
+  }
+}

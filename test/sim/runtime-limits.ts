@@ -1,0 +1,76 @@
+import type { RuntimeOptions } from '../../src/actors/runtime.ts';
+import { ROSTER_LIMITS } from '../../src/xmpp/rfc6121-limits.ts';
+
+/** What differs between the simulations, ms each: one has real times, in another they are a tenth. */
+export interface RuntimeTimes {
+  readonly idleMs: number;
+  readonly resendMs: number;
+  readonly resendMsMax: number;
+  readonly sweepMs: number;
+  /** of a chat that asks whether its other side exists */
+  readonly askTimeoutMs: number;
+  readonly resumeMs: number;
+  readonly ackTimeoutMs: number;
+}
+
+export const REAL_TIMES: RuntimeTimes = {
+  idleMs: 20_000,
+  resendMs: 5000,
+  resendMsMax: 10_000,
+  // Swept by the simulation.
+  sweepMs: 2 ** 31 - 1,
+  askTimeoutMs: 5000,
+  resumeMs: 60_000,
+  ackTimeoutMs: 30_000,
+};
+
+type Limits = Pick<
+  RuntimeOptions,
+  | 'mailboxMax'
+  | 'turnsMax'
+  | 'busyOps'
+  | 'busyTickMs'
+  | 'idleMs'
+  | 'entitiesMax'
+  | 'resendMs'
+  | 'resendMsMax'
+  | 'sweepMs'
+  | 'rowsMax'
+  | 'chat'
+  | 'session'
+>;
+
+/** Bounds and times of a node's entities. @param tight bounds that are reached all the time */
+export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
+  const { idleMs, resendMs, resendMsMax, sweepMs, askTimeoutMs, resumeMs, ackTimeoutMs } = times;
+  return {
+    mailboxMax: tight ? 8 : 1000,
+    turnsMax: 10_000,
+    busyOps: Number.MAX_SAFE_INTEGER,
+    busyTickMs: 0,
+    idleMs,
+    entitiesMax: 1000,
+    resendMs,
+    resendMsMax,
+    sweepMs,
+    rowsMax: 1000,
+    chat: { dedupeMs: 86_400_000, dedupePerSenderMin: 64, dedupeMax: 1000, waitingMax: 100, askTimeoutMs },
+    session: {
+      resourcesMax: 4,
+      unackedStanzasMax: tight ? 12 : 1000,
+      unackedBytesMax: 1_000_000,
+      outQueueBytesMax: tight ? 6000 : 1_000_000,
+      inflightMax: tight ? 4 : 100,
+      resumeMs,
+      ackEvery: 5,
+      ackTimeoutMs,
+      sendsPerSecond: 0,
+      sendsBurst: 1,
+      catchUpPage: tight ? 4 : 20,
+      catchUpMax: 100_000,
+      heldMax: 10,
+      conflict: 'replace',
+      roster: ROSTER_LIMITS,
+    },
+  };
+}

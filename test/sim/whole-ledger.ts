@@ -1,0 +1,53 @@
+import type { Fact } from './cluster-facts.ts';
+
+type FactOf<T extends Fact['t']> = Extract<Fact, { t: T }>;
+
+/** What is committed of chats and inboxes, and what devices have seen, as told by facts. Checkers and recovery read it. */
+export class Ledger {
+  /** chat → messages, `[i]` is chatSeq i + 1 */
+  readonly chats = new Map<string, FactOf<'numbered'>[]>();
+  /** user → inbox, `[i]` is inboxSeq i + 1 */
+  readonly inboxes = new Map<string, FactOf<'inboxed'>[]>();
+  /** `user chat` → highest chatSeq in the inbox */
+  readonly #cursors = new Map<string, number>();
+  /** `user oid` of what some device of the user was shown */
+  readonly #shown = new Set<string>();
+  /** oid → its place */
+  readonly #places = new Map<string, FactOf<'numbered'>>();
+
+  take(fact: Fact): void {
+    switch (fact.t) {
+      case 'numbered': {
+        const chat = this.chats.get(fact.chat) ?? [];
+        this.chats.set(fact.chat, chat);
+        chat.push(fact);
+        if (!this.#places.has(fact.oid)) this.#places.set(fact.oid, fact);
+        return;
+      }
+      case 'inboxed': {
+        const inbox = this.inboxes.get(fact.user) ?? [];
+        this.inboxes.set(fact.user, inbox);
+        inbox.push(fact);
+        const key = `${fact.user} ${fact.chat}`;
+        this.#cursors.set(key, Math.max(this.#cursors.get(key) ?? 0, fact.chatSeq));
+        return;
+      }
+      case 'shown':
+        this.#shown.add(`${fact.user} ${fact.oid}`);
+    }
+  }
+
+  /** Where a message stands, undefined while it stands nowhere. */
+  placeOf(oid: string): FactOf<'numbered'> | undefined {
+    return this.#places.get(oid);
+  }
+
+  /** highest chatSeq of a chat in a user's inbox, 0 when there is none */
+  cursorOf(user: string, chat: string): number {
+    return this.#cursors.get(`${user} ${chat}`) ?? 0;
+  }
+
+  hasShown(user: string, oid: string): boolean {
+    return this.#shown.has(`${user} ${oid}`);
+  }
+}
