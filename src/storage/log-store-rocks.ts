@@ -13,7 +13,7 @@ import type {
   StreamRecord,
   Value,
 } from './log-store.ts';
-import { type StoreOptions, type StoreOptionsInput, storeDefaults, storeOptionFaults } from './options.ts';
+import { checkedStoreOptions, type StoreOptions, type StoreOptionsInput } from './options.ts';
 import type { Generation, Overlay } from './overlay.ts';
 import { purgeAfter, type RecoveredState, recover } from './recovery.ts';
 import type { Rocks } from './rocks.ts';
@@ -35,9 +35,7 @@ export async function openRocksStore(
   hooks: StoreHooks = {},
   calls: readonly CallType[] = [],
 ): Promise<RocksLogStore> {
-  const options: StoreOptions = { ...storeDefaults, ...input };
-  const faults = storeOptionFaults(options);
-  if (faults.length > 0) throw new RangeError(faults.join('; '));
+  const options = checkedStoreOptions(input);
   const { rocks } = await openFolder(options, 'single');
   try {
     const store = new RocksStore(options, hooks, rocks, recover(rocks, calls));

@@ -103,3 +103,11 @@ export function storeOptionFaults(options: StoreOptions): string[] {
   }
   return faults;
 }
+
+/** The options with their defaults. @throws RangeError on options that do not fit together, all faults at once */
+export function checkedStoreOptions(input: StoreOptionsInput): StoreOptions {
+  const options: StoreOptions = { ...storeDefaults, ...input };
+  const faults = storeOptionFaults(options);
+  if (faults.length > 0) throw new RangeError(faults.join('; '));
+  return options;
+}

@@ -10,7 +10,7 @@ import { openMemberFolder, recoverAndVoid } from './member-open.ts';
 import { unackedOps } from './member-records.ts';
 import { firstNeeded, type MemberState } from './member-recovery.ts';
 import { MemberTransfers } from './member-transfers.ts';
-import { type StoreOptions, type StoreOptionsInput, storeDefaults, storeOptionFaults } from './options.ts';
+import { checkedStoreOptions, type StoreOptions, type StoreOptionsInput } from './options.ts';
 import type { OutboxLedger } from './outbox-ledger.ts';
 import type { Overlay } from './overlay.ts';
 import {
@@ -44,9 +44,7 @@ export async function openReplicatedStore(
   hooks: StoreHooks = {},
   calls: readonly CallType[] = [],
 ): Promise<RocksReplicatedStore> {
-  const options: StoreOptions = { ...storeDefaults, ...input };
-  const faults = storeOptionFaults(options);
-  if (faults.length > 0) throw new RangeError(faults.join('; '));
+  const options = checkedStoreOptions(input);
   const { rocks, meta } = await openMemberFolder(options, hooks, calls);
   try {
     const state = await recoverAndVoid(rocks, calls);

@@ -12,8 +12,9 @@ import type { Cell } from './cluster-facts.ts';
 import type { Host } from './cluster-host.ts';
 import type { Process } from './cluster-process.ts';
 import { brief, type World } from './cluster-world.ts';
+import { DOMAIN } from './core-world.ts';
 import { NodePlanner } from './whole-planner.ts';
-import { DOMAIN, fastCrossing, fastRuntime, WALL_MS } from './whole-runtime.ts';
+import { fastCrossing, fastRuntime, WALL_MS } from './whole-runtime.ts';
 import { ProcessState } from './whole-state.ts';
 import type { Whole } from './whole-world.ts';
 

@@ -3,7 +3,6 @@ import type { DeliveryRules } from '../../src/actors/delivery-rules.ts';
 import type { RuntimeOptions } from '../../src/actors/runtime.ts';
 import { type RuntimeTimes, runtimeLimits } from './runtime-limits.ts';
 
-export const DOMAIN = 'sim.test';
 /** Wall clock at the beginning of a run, ms since the epoch. */
 export const WALL_MS = Date.UTC(2026, 0, 1);
 

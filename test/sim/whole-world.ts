@@ -10,11 +10,12 @@ import type { Host } from './cluster-host.ts';
 import type { Process } from './cluster-process.ts';
 import type { World } from './cluster-world.ts';
 import { Client, type SentMessage } from './core-client.ts';
+import { DOMAIN } from './core-world.ts';
 import { factsOf } from './whole-facts.ts';
 import { Ledger } from './whole-ledger.ts';
 import { WholeNode } from './whole-node.ts';
 import type { WholeProfile } from './whole-profile.ts';
-import { DOMAIN, WALL_MS } from './whole-runtime.ts';
+import { WALL_MS } from './whole-runtime.ts';
 
 /** A group chat and its members; it is there from the beginning. */
 export interface Group {
