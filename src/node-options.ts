@@ -64,6 +64,7 @@ function sessionLimitsOf(config: Config): SessionLimits {
     sendsBurst: limits.sendsBurst,
     catchUpPage: 100,
     catchUpMax: 1000,
+    lateMs: 1000,
     heldMax: 200,
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),

@@ -113,8 +113,11 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
 /** A send may come late, twice, or before one that was lost: it is decided once, in its place. */
 function onArrival(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
   switch (chat.order.take(send)) {
-    case 'next':
+    case 'next': {
+      const broken = chat.order.brokenBy(send);
+      if (broken !== undefined) return refuse(chat, send, broken, turn);
       return onSend(chat, send, turn, limits);
+    }
     case 'gap': {
       const msg = { t: 'again', chat: chat.id, run: send.order?.run } as const;
       turn.immediate.push({ t: 'toSession', to: send.sender, msg });

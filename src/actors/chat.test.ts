@@ -1,5 +1,5 @@
 import t from 'tap';
-import { bodies, message, TestNode } from './runtime.fixture.ts';
+import { ack, bodies, message, TestNode } from './runtime.fixture.ts';
 
 t.test('a resend is recognised after the chat was put to sleep and loaded again', async (t) => {
   const node = await TestNode.start();
@@ -41,6 +41,6 @@ t.test('sends that wait for the other side outlive a refused op', async (t) => {
   t.same(bodies(client.conn.take()), ['!resource-constraint']);
   node.store.full = false;
   const other = await node.bind(c!, 'one');
-  await client.send(message(c!, 'second'));
+  await client.send(ack(2), message(c!, 'second'));
   t.same(bodies(other.conn.take()), ['second']);
 });

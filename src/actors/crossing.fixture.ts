@@ -1,3 +1,4 @@
+import t from 'tap';
 import { DOMAIN, SHARDS } from '../../test/sim/core-world.ts';
 import { SharedLog } from '../../test/sim/crossing-log.ts';
 import { Net } from '../../test/sim/crossing-net.ts';
@@ -7,7 +8,7 @@ import { shardOf } from '../base/hash.ts';
 import { seededRandom } from '../base/random.ts';
 import { createMemoryDisk, openMemoryStore } from '../storage/log-store-memory.ts';
 import { parseFrame } from '../xmpp/xml.ts';
-import { sessionKey } from './keys.ts';
+import { chatKey, directChatId, sessionKey } from './keys.ts';
 import type { AccountAnswer, AccountAsk, BindAnswer, ResumeAnswer } from './messages.ts';
 import { TestConn } from './runtime.fixture.ts';
 import type { RuntimeOptions } from './runtime.ts';
@@ -176,4 +177,17 @@ export class TestSocket {
   #tell(message: Parameters<SimNode['runtime']['toSession']>[1]): void {
     this.cluster.node(this.gateway).runtime.toSession(this.user, message);
   }
+}
+
+/** Users `a` at n1 and `b` at n2, their chat at `chatAt`. */
+export async function pair(
+  chatAt: string,
+  ids = ['n1', 'n2'],
+): Promise<{ cluster: TestCluster; a: string; b: string }> {
+  const cluster = await TestCluster.start(ids);
+  const a = await cluster.account('a', 'n1');
+  const b = await cluster.account('b', 'n2');
+  await cluster.place(chatKey(directChatId(a, b)), chatAt);
+  t.teardown(() => cluster.nodes.forEach((node) => void node.kill()));
+  return { cluster, a, b };
 }

@@ -58,6 +58,25 @@ t.test('on a node that is alone there is nothing to decide', async (t) => {
   t.same([order.take(plain), order.take(plain)], ['next', 'next']);
 });
 
+t.test('what was sent behind a refusal, not knowing of it, is refused as well', async (t) => {
+  const order = new SenderOrder();
+  const forNow = { ok: false, condition: 'resource-constraint' } as const;
+  const brokenBy = (one: Send): string | undefined => {
+    t.equal(order.take(one), 'next');
+    const broken = order.brokenBy(one);
+    if (broken !== undefined) order.refuse(one, { ok: false, condition: broken });
+    return broken;
+  };
+  t.equal(brokenBy(send(5, 0)), undefined);
+  order.refuse(send(5, 0), forNow);
+  t.equal(brokenBy(send(6, 5)), 'resource-constraint');
+  t.equal(brokenBy(send(7, 6)), 'resource-constraint');
+  t.equal(brokenBy(send(7, 0, 'r', 'b@x')), undefined, 'another sender');
+  t.equal(brokenBy(send(8, 0)), undefined, 'it has the answers');
+  order.refuse(send(8, 0), { ok: false, condition: 'forbidden' });
+  t.equal(brokenBy(send(9, 8)), undefined, 'a message that is refused for good does not come again');
+});
+
 t.test('refusals are remembered, the latest ones', async (t) => {
   const order = new SenderOrder();
   const outcome = { ok: false, condition: 'forbidden' } as const;

@@ -1,5 +1,6 @@
+import type { StanzaCondition } from '../xmpp/module.ts';
 import { ALL_DELIVERY_RULES, type DeliveryRules } from './delivery-rules.ts';
-import type { Send, SendOutcome } from './messages.ts';
+import { isForNow, type Send, type SendOutcome } from './messages.ts';
 
 /**
  * The order of each sender's sends to one chat. A send that was lost on its way comes again, and those behind it must
@@ -24,6 +25,8 @@ interface Run {
   last: number;
   /** a gap was told and nothing has been taken since */
   told: boolean;
+  /** the last send decided was refused for now: what was sent behind it, not knowing, is refused as well */
+  broken: StanzaCondition | undefined;
   /** by token, the oldest first; made when first needed */
   refused: Map<number, SendOutcome> | undefined;
 }
@@ -46,7 +49,7 @@ export class SenderOrder {
   /** Decides about a send in its turn. `next` is to be decided by the caller, now. */
   take({ sender, token, order }: Send): OrderVerdict {
     if (order === undefined) return 'next';
-    const { sendsChained, latestSessionSends } = this.#rules;
+    const { sendsChained, refusalsChained, latestSessionSends } = this.#rules;
     if (latestSessionSends && order.era < (this.#eras.get(sender) ?? 0)) return 'stale';
     const known = this.#runOf(sender, order.run);
     if (token <= known.last) return 'had';
@@ -55,16 +58,23 @@ export class SenderOrder {
       known.told = true;
       return told ? 'gap-told' : 'gap';
     }
+    if (order.prev !== known.last || !refusalsChained) known.broken = undefined;
     known.last = token;
     known.told = false;
     this.#eras.set(sender, order.era);
     return 'next';
   }
 
+  /** How the send before this one, just taken, was refused for now; undefined when it was not. */
+  brokenBy({ sender, order }: Send): StanzaCondition | undefined {
+    return order === undefined ? undefined : this.#runOf(sender, order.run).broken;
+  }
+
   /** Remembers how a send was refused: its retry gets the same answer. */
   refuse({ sender, token, order }: Send, outcome: SendOutcome): void {
     if (order === undefined) return;
     const known = this.#runOf(sender, order.run);
+    if (token === known.last && !outcome.ok && isForNow(outcome.condition)) known.broken = outcome.condition;
     known.refused ??= new Map();
     known.refused.set(token, outcome);
     if (known.refused.size <= REFUSED_MAX) return;
@@ -86,7 +96,7 @@ export class SenderOrder {
     }
     let known = runs.find((one) => one.run === run);
     if (known === undefined) {
-      known = { run, last: 0, told: false, refused: undefined };
+      known = { run, last: 0, told: false, broken: undefined, refused: undefined };
       runs.unshift(known);
       if (runs.length > RUNS_MAX) runs.pop();
     }

@@ -20,6 +20,8 @@ export interface DeliveryRules {
   readonly outboxOutlivesLeader: boolean;
   /** A send is taken only behind the one that it names as the one before. */
   readonly sendsChained: boolean;
+  /** Behind a send that was refused for now nothing is taken until the client has heard of it. */
+  readonly refusalsChained: boolean;
   /** Once the latest activation of a session has sent something, an earlier one's sends are not taken. */
   readonly latestSessionSends: boolean;
   /** A session is handed over only when nothing of it is on its way to the log. */
@@ -39,6 +41,7 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   resendsJoin: true,
   outboxOutlivesLeader: true,
   sendsChained: true,
+  refusalsChained: true,
   latestSessionSends: true,
   settledBeforeHandOver: true,
   linksChained: true,

@@ -39,6 +39,11 @@ export type SendOutcome =
   | { readonly ok: true }
   | { readonly ok: false; readonly condition: StanzaCondition; readonly text?: string };
 
+/** The same message may be taken when it is sent again (RFC 6120 8.3.2: type 'wait'). */
+export function isForNow(condition: StanzaCondition): boolean {
+  return condition === 'resource-constraint' || condition === 'remote-server-timeout';
+}
+
 /** A message stanza on its way to its chat. */
 export interface Send {
   readonly t: 'send';

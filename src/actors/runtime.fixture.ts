@@ -39,6 +39,7 @@ export const SESSION_LIMITS: SessionLimits = {
   sendsBurst: 10,
   catchUpPage: 10,
   catchUpMax: 1000,
+  lateMs: 1000,
   heldMax: 10,
   conflict: 'replace',
   roster: ROSTER_LIMITS,

@@ -5,7 +5,7 @@ import type { ConnPort, Send } from './messages.ts';
 import { keepSend } from './session-sends.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream } from './session-streams.ts';
-import type { SessionLimits, Stream, StreamManagement } from './session-types.ts';
+import type { Refusal, SessionLimits, Stream, StreamManagement } from './session-types.ts';
 
 /**
  * A live session as a plain value, so that it can go on at another node without its clients noticing: its streams with
@@ -82,7 +82,7 @@ interface ManagementBlob {
   readonly begun: number;
   /** numbers of stanzas that came in and are not handled */
   readonly open: readonly number[];
-  readonly refusals: readonly { readonly n: number; readonly sent: number }[];
+  readonly refusals: readonly Refusal[];
   readonly owed: number;
   readonly owedNext: number;
   readonly askedAt: number;
@@ -157,7 +157,7 @@ function exportStream(
 function exportManagement(sm: StreamManagement, open: readonly number[]): ManagementBlob {
   const { id, on, resumable, out, inbound, refusals, owed, owedNext, askedAt, sinceAsk } = sm;
   const acked = (out.sent - out.size + COUNTS) % COUNTS;
-  const rest = { refusals: [...refusals], owed, owedNext, askedAt, sinceAsk };
+  const rest = { refusals: refusals.map((one) => ({ ...one })), owed, owedNext, askedAt, sinceAsk };
   return { id, on, resumable, acked, out: [...out.entries()], begun: inbound.begun, open, ...rest };
 }
 
@@ -256,5 +256,16 @@ function importManagement(blob: ManagementBlob, limits: SessionLimits, now: numb
   while (inbound.begun < begun) inbound.begin();
   const waiting = new Set(open);
   for (let n = first; n <= begun; n++) if (!waiting.has(n)) inbound.done(n);
-  return { id, on, resumable, out, inbound, refusals: [...refusals], owed, owedNext, askedAt, sinceAsk };
+  return {
+    id,
+    on,
+    resumable,
+    out,
+    inbound,
+    refusals: refusals.map((one) => ({ ...one })),
+    owed,
+    owedNext,
+    askedAt,
+    sinceAsk,
+  };
 }

@@ -64,6 +64,22 @@ t.test('a message reaches a live stream after its inbox is on disk, not before',
   t.same(bodies(bob.conn.take()), ['hi']);
 });
 
+t.test('a message that was long on its way says when it was sent', async (t) => {
+  const { node, b, alice } = await two();
+  const bob = await node.bind(b, 'one');
+  const stamps = async (): Promise<(string | undefined)[]> => {
+    await node.release();
+    return bob.conn.take().map((xml) => / stamp='(.*?)'/.exec(xml)?.[1]);
+  };
+  await alice.send(message(b, 'in time'));
+  t.same(await stamps(), [undefined]);
+  const sentMs = node.now;
+  node.held = true;
+  await alice.send(message(b, 'late'));
+  node.now += 1001;
+  t.same(await stamps(), [new Date(sentMs).toISOString()]);
+});
+
 t.test('what was delivered and not acknowledged is delivered again, and counts once', async (t) => {
   const { node, a, b, alice } = await two();
   const bob = await node.bind(b, 'one');

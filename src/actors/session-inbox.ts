@@ -135,7 +135,7 @@ function push(session: SessionState, record: MessageRecord, seq: number, mine: b
     const isAddressed = addressed.includes(stream.resource);
     if (!isAddressed && !(stream.carbons && stream.jid !== record.from && record.x?.nocopy !== true)) continue;
     if (isAddressed && !live && !noteEarly(stream, seq)) continue;
-    xml ??= renderFor(session, record, seq, shown);
+    xml ??= renderFor(session, record, seq, shown, session.now - record.ts > session.parts.limits.lateMs);
     if (isAddressed) {
       delivered = true;
       if (stream.sm === undefined) taken = true;
@@ -249,7 +249,7 @@ export function onCaughtUp(session: SessionState, stream: Stream, page: readonly
     if (record === undefined || stream.early?.delete(seq) === true) continue;
     if (isFrom(record, session.user) && !isToSelf(record, session.user)) {
       if (!stream.carbons || record.from === stream.jid || record.x?.nocopy === true) continue;
-      const copy = renderFor(session, record, seq, shown);
+      const copy = renderFor(session, record, seq, shown, true);
       const xml = wrapCarbon('sent', session.user, stream.jid, copy, record.type);
       session.turn.effects.push({ t: 'stanza', stream, xml, seq: 0, at: seq });
       continue;

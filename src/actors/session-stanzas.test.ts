@@ -1,5 +1,5 @@
 import t from 'tap';
-import { bodies, composing, DOMAIN, message, REQUEST, type TestClient, TestNode } from './runtime.fixture.ts';
+import { ack, bodies, composing, DOMAIN, message, REQUEST, type TestClient, TestNode } from './runtime.fixture.ts';
 
 async function two(options: Parameters<typeof TestNode.start>[0] = {}): Promise<{
   node: TestNode;
@@ -77,7 +77,36 @@ t.test('who sends faster than allowed is told to wait, and may go on after a whi
   ]);
   t.same(bodies(bob.conn.take()), ['1', '2', '3']);
   node.now += 1000;
+  await alice.send(ack(3));
   t.same(bodies(await alice.send(...burst.map((body) => message(b, body)))).length, 3, 'two more a second');
+});
+
+t.test('behind a message that was refused for now none is taken until the client has heard of it', async (t) => {
+  const { node, b, alice, bob } = await two({ session: { sendsPerSecond: 1, sendsBurst: 1 } });
+  const carol = (await node.account('c'))[0]!;
+  await alice.send(message(b, '1'));
+  t.same(bodies(await alice.send(message(b, '2'))), ['!resource-constraint']);
+  node.now += 5000;
+  const got = await alice.send(message(b, '3'));
+  t.same(
+    bodies(got),
+    ['!resource-constraint'],
+    'there is room for it, but it would stand before the second, sent again',
+  );
+  t.notOk(got.includes(REQUEST), 'asked once');
+  t.same(bodies(await alice.send(message(carol, 'x'))), [], 'another chat');
+  node.now += 5000;
+  t.same(bodies(await alice.send(ack(2), message(b, '4'))), ['!resource-constraint'], 'it knows of one');
+  t.same(bodies(await alice.send(ack(4), message(b, '5'))), []);
+  t.same(bodies(bob.conn.take()), ['1', '5']);
+});
+
+t.test('who is asked for an ack hears it with the refusal', async (t) => {
+  const { b, alice } = await two({ session: { sendsPerSecond: 1, sendsBurst: 1 } });
+  await alice.send(message(b, '1'));
+  const got = await alice.send(message(b, '2'));
+  t.same(bodies(got), ['!resource-constraint']);
+  t.equal(got.at(-1), REQUEST);
 });
 
 t.test('one user has only so many messages on their way to the disk', async (t) => {

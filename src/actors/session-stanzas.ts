@@ -12,15 +12,15 @@ import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
 import { originId, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
 import { directChatId } from './keys.ts';
-import type { Frame, Send, SendOutcome } from './messages.ts';
+import { type Frame, isForNow, type Send, type SendOutcome } from './messages.ts';
 import { startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
 import { keepSend, orderOf, takeSend } from './session-sends.ts';
-import type { SessionState } from './session-state.ts';
-import { endStream, onAck, onEnable } from './session-streams.ts';
-import type { SessionEffect, Stream } from './session-types.ts';
+import type { PendingSend, SessionState } from './session-state.ts';
+import { endStream, onAck, onEnable, unknownRefusals } from './session-streams.ts';
+import type { Refusal, SessionEffect, Stream } from './session-types.ts';
 
 /** What a client sends on a bound stream: XEP-0198 and XEP-0352 nonzas, and the three stanzas. */
 
@@ -105,8 +105,9 @@ function onCsi(session: SessionState, stream: Stream, state: 'active' | 'inactiv
 }
 
 function onMessage(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
+  let chat: string | undefined;
   const refuse = (condition: StanzaCondition, text?: string): false => {
-    sendError(session, stream, el, condition, text, n);
+    sendError(session, stream, el, condition, text, noteRefusal(stream, { n, condition, chat }));
     return false;
   };
   const { to: rawTo, id } = el.attrs;
@@ -116,11 +117,13 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (to.local === '') return refuse('service-unavailable');
   const type = messageType(el.attrs['type']);
   if (type === 'groupchat') return refuse('service-unavailable');
+  chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
+  const earlier = refusedForNow(session, stream, chat);
+  if (earlier !== undefined) return refuse(earlier, 'A message before this one was refused');
   if (!takeToken(session)) return refuse('resource-constraint', 'You send faster than this server allows: wait');
   if (session.pendingSends.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
-  const chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
   const send: Send = {
     t: 'send',
     from: stream.jid,
@@ -167,15 +170,26 @@ function takeToken(session: SessionState): boolean {
 export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome): void {
   const pending = takeSend(session, token);
   if (pending === undefined) return;
+  onDecided(session, pending, outcome);
+  if (outcome.ok || !isForNow(outcome.condition) || !session.parts.rules.refusalsChained) return;
+  // The chat does not take them either (SenderOrder), but it may move, and would be given them as the first ones.
+  for (const behind of [...(session.unanswered.get(pending.chat) ?? [])]) {
+    const later = behind > token ? takeSend(session, behind) : undefined;
+    if (later !== undefined) onDecided(session, later, outcome);
+  }
+}
+
+function onDecided(session: SessionState, pending: PendingSend, outcome: SendOutcome): void {
   releaseReads(session);
-  const { stream, n } = pending;
+  const { stream, n, chat } = pending;
   const { to, id, type } = pending.send;
   if (stream.ended) return;
   const effects: SessionEffect[] = [];
   if (!outcome.ok && type !== 'error') {
     const attrs = { type: 'error', from: to, to: stream.jid, id };
     const xml = stanza('message', attrs, errorInner(outcome.condition, { text: outcome.text }));
-    effects.push({ t: 'stanza', stream, xml, seq: 0, refuses: n });
+    const refusal = noteRefusal(stream, { n, condition: outcome.condition, chat });
+    effects.push({ t: 'stanza', stream, xml, seq: 0, ...(refusal && { refusal }) });
   }
   if (n > 0) effects.push({ t: 'handled', stream, n });
   // The chat has decided, whatever becomes of what else is in this turn.
@@ -183,9 +197,26 @@ export function onSendAnswer(session: SessionState, token: number, outcome: Send
   session.turn.onFail.push(...effects);
 }
 
+/** Its error is about to be sent. @returns undefined when the stream counts no stanzas */
+function noteRefusal({ sm }: Stream, refused: Omit<Refusal, 'sent'>): Refusal | undefined {
+  if (sm === undefined || refused.n === 0) return undefined;
+  const refusal: Refusal = { ...refused, sent: undefined };
+  unknownRefusals(sm).push(refusal);
+  return refusal;
+}
+
+/**
+ * The condition with which an earlier message to this chat was refused, as long as its error may not have arrived. A
+ * client that is cut off before it does sends that message again, and what was taken behind it would stand before it.
+ */
+function refusedForNow({ parts }: SessionState, { sm }: Stream, chat: string): StanzaCondition | undefined {
+  if (sm === undefined || sm.refusals.length === 0 || !parts.rules.refusalsChained) return undefined;
+  return unknownRefusals(sm).find((one) => one.chat === chat && isForNow(one.condition))?.condition;
+}
+
 /**
  * Answers a stanza of this stream with an error; an error stanza is never answered (RFC 6120 8.3.1).
- * @param n number of a message that is refused with it
+ * @param refusal what the error tells of, when the stanza is a message
  */
 export function sendError(
   session: SessionState,
@@ -193,9 +224,9 @@ export function sendError(
   el: Element,
   condition: StanzaCondition,
   text?: string,
-  n = 0,
+  refusal?: Refusal,
 ): void {
   const xml = errorReply(el, condition, { text, to: stream.jid, from: el.attrs['to'] ?? session.user });
   // A refusal holds whatever becomes of this turn's op: the stanza counts as handled either way.
-  if (xml !== undefined) session.turn.always({ t: 'stanza', stream, xml, seq: 0, refuses: n });
+  if (xml !== undefined) session.turn.always({ t: 'stanza', stream, xml, seq: 0, ...(refusal && { refusal }) });
 }

@@ -70,7 +70,7 @@ t.test('a refused message is answered, counts as handled, and is not in the chat
   t.same(bodies(got), ['!resource-constraint']);
   t.same(acks(got), [3]);
   node.store.full = false;
-  t.same(acks(await alice.send(message(b, 'kept'), REQUEST)), [4]);
+  t.same(acks(await alice.send(ack(2), message(b, 'kept'), REQUEST)), [4]);
   t.same(bodies(bob.conn.take()), ['kept']);
 });
 

@@ -149,7 +149,7 @@ function refuseResume(session: SessionState, stream: Stream): void {
 function honestCount(sm: StreamManagement): number {
   let first = Infinity;
   // Chats answer in any order.
-  for (const { n } of unknownRefusals(sm)) first = Math.min(first, n);
+  for (const { n, sent } of unknownRefusals(sm)) if (sent !== undefined) first = Math.min(first, n);
   return first === Infinity ? sm.inbound.h : (first - 1) % COUNTS;
 }
 
@@ -159,7 +159,10 @@ const COUNTS = 2 ** 32;
 /** Refusals whose error the client has not acked. */
 export function unknownRefusals({ refusals, out }: StreamManagement): StreamManagement['refusals'] {
   const acked = (out.sent - out.size + COUNTS) % COUNTS;
-  while (refusals[0] !== undefined && (acked - refusals[0].sent + COUNTS) % COUNTS < COUNTS / 2) refusals.shift();
+  for (let sent = refusals[0]?.sent; sent !== undefined; sent = refusals[0]?.sent) {
+    if ((acked - sent + COUNTS) % COUNTS >= COUNTS / 2) break;
+    refusals.shift();
+  }
   return refusals;
 }
 

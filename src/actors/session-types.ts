@@ -1,5 +1,5 @@
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
-import type { IqRequest, SessionPort, StreamPort } from '../xmpp/module.ts';
+import type { IqRequest, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
@@ -20,8 +20,8 @@ export type SessionEffect =
       readonly xml: string;
       readonly seq: number;
       readonly at?: number;
-      /** it tells the client that its stanza of this number was refused */
-      readonly refuses?: number;
+      /** it tells the client of this */
+      readonly refusal?: Refusal;
       readonly hold?: string;
     }
   | { readonly t: 'nonza'; readonly stream: Stream; readonly xml: string }
@@ -94,8 +94,8 @@ export interface StreamManagement {
   readonly resumable: boolean;
   readonly out: AckQueue;
   readonly inbound: InboundWindow;
-  /** refused stanzas of the client: their numbers, and `out.sent` with the error; those it has acked are dropped */
-  readonly refusals: { readonly n: number; readonly sent: number }[];
+  /** messages of the client that were refused, in their order; those whose error it has acked are dropped */
+  readonly refusals: Refusal[];
   /** inbound stanza after which an `<a/>` is owed, 0 when none; and after which the next one is */
   owed: number;
   owedNext: number;
@@ -103,6 +103,17 @@ export interface StreamManagement {
   askedAt: number;
   /** stanzas sent since the last `<r/>` */
   sinceAsk: number;
+}
+
+/** A message of the client that was refused. */
+export interface Refusal {
+  /** its number on the stream */
+  readonly n: number;
+  readonly condition: StanzaCondition;
+  /** undefined when it was to none */
+  readonly chat: string | undefined;
+  /** `out.sent` with the error; undefined before it is sent */
+  sent: number | undefined;
 }
 
 export interface SessionLimits {
@@ -125,6 +136,11 @@ export interface SessionLimits {
   readonly catchUpPage: number;
   /** most messages a client without stream management and archive gets from its inbox after being away */
   readonly catchUpMax: number;
+  /**
+   * ms a message may have been on its way before it says when it was sent (XEP-0203), as after a failover: else clients
+   * that sort by time show it behind later ones which they have from the archive
+   */
+  readonly lateMs: number;
   readonly heldMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
   readonly roster: RosterLimits;

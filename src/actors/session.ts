@@ -9,8 +9,8 @@ import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
-import { endStream, takeUp, unknownRefusals } from './session-streams.ts';
-import type { SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
+import { endStream, takeUp } from './session-streams.ts';
+import type { Refusal, SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
 /** Shell of a session actor: loads its rows, runs its effects, owns what the streams have in flight. */
@@ -226,10 +226,10 @@ class SessionShell {
   }
 
   #stanza(effect: Extract<SessionEffect, { t: 'stanza' }>): void {
-    const { stream, xml, seq, at = seq, refuses = 0, hold } = effect;
+    const { stream, xml, seq, at = seq, refusal, hold } = effect;
     // It was decided before the stream began to lag; the inbox brings it again, in its place.
     if (at > 0 && stream.lag !== undefined && at >= stream.lag.next) return;
-    if (refuses > 0) return this.#refusal(stream, xml, refuses);
+    if (refusal !== undefined) return this.#refusal(stream, xml, refusal);
     if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq, at);
     stream.held ??= new HeldStanzas(this.#parts.limits.heldMax);
     for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml)) {
@@ -239,10 +239,13 @@ class SessionShell {
   }
 
   /** In no particular place among what is held back: nothing of that is about the sender's own messages. */
-  #refusal(stream: Stream, xml: string, n: number): void {
+  #refusal(stream: Stream, xml: string, refusal: Refusal): void {
     this.#write(stream, xml, 0, 0);
     const { sm } = stream;
-    if (sm?.on === true && !stream.broken) unknownRefusals(sm).push({ n, sent: sm.out.sent });
+    if (sm === undefined) return;
+    refusal.sent = sm.out.sent;
+    // Until the client has heard of it, what it sends to that chat is refused as well.
+    if (sm.on && sm.askedAt === 0) this.#askForAck(stream, sm);
   }
 
   #write(stream: Stream, xml: string, seq: number, at: number): void {
@@ -260,11 +263,16 @@ class SessionShell {
     conn.send(xml);
     // At half of the queue at the latest, or it would fill before the client is asked.
     if (sm !== undefined && sm.askedAt === 0 && (sm.sinceAsk >= limits.ackEvery || isFullTo(0.5, sm, limits))) {
-      sm.askedAt = this.#now();
-      sm.sinceAsk = 0;
-      conn.send(ACK_REQUEST);
+      this.#askForAck(stream, sm);
     }
     if (conn.queuedBytes > limits.outQueueBytesMax) conn.close({ t: 'detached', why: 'the client reads too slowly' });
+  }
+
+  #askForAck(stream: Stream, sm: StreamManagement): void {
+    if (stream.conn === undefined) return;
+    sm.askedAt = this.#now();
+    sm.sinceAsk = 0;
+    stream.conn.send(ACK_REQUEST);
   }
 
   /**

@@ -68,6 +68,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       sendsBurst: 1,
       catchUpPage: tight ? 4 : 20,
       catchUpMax: 100_000,
+      lateMs: times.resendMs,
       heldMax: 10,
       conflict: 'replace',
       roster: ROSTER_LIMITS,

@@ -102,6 +102,7 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   resendsJoin: messageOnce,
   outboxOutlivesLeader: everybodyHasEverything,
   sendsChained: senderOrder,
+  refusalsChained: senderOrder,
   latestSessionSends: senderOrder,
   settledBeforeHandOver: devicesSeeEverything,
   linksChained: toldIsKept,
