@@ -130,9 +130,9 @@ export class Load {
         this.#send(senders[next % senders.length]!, due);
         next++;
       }
-      // A timer is up to a millisecond late, which would be the server's fault in the figures: so poll when it is near.
-      if (startUs + next * gapUs - now > 2_500) setTimeout(pump, 1);
-      else setImmediate(pump);
+      // A timer is one or two milliseconds late, which the figures count as the server's. To poll instead would keep one
+      // core of the machine busy, which then is not the server's.
+      setTimeout(pump, 1);
     };
     pump();
   }

@@ -61,7 +61,12 @@ const CACHE_DIR = '.cache';
 const DRAIN_MS = 2_000;
 const DEFAULTS = { nodes: 3, servers: 3, port: 5280, name: 'local', readyMsMax: 60_000, stopMsMax: 20_000 } as const;
 /** as `npm start` runs a node (package.json) */
-const NODE_FLAGS = ['--max-semi-space-size=64', '--no-parallel-scavenge', '--no-concurrent-marking'];
+const NODE_FLAGS = [
+  '--max-semi-space-size=64',
+  '--no-parallel-scavenge',
+  '--no-concurrent-marking',
+  '--initial-heap-size=600',
+];
 const BUILT = 'dist/src/cli/rookery.js';
 
 /**

@@ -8,7 +8,14 @@ export const rookery: Peer = {
   prepare(folder, port) {
     return {
       command: process.execPath,
-      args: ['--max-semi-space-size=64', '--no-parallel-scavenge', '--no-concurrent-marking', this.needs, 'start'],
+      args: [
+        '--max-semi-space-size=64',
+        '--no-parallel-scavenge',
+        '--no-concurrent-marking',
+        '--initial-heap-size=600',
+        this.needs,
+        'start',
+      ],
       env: {
         ROOKERY_DATA_DIR: join(folder, 'data'),
         ROOKERY_PORT: String(port),
