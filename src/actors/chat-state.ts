@@ -9,6 +9,7 @@ import type {
   LiveMessage,
   PostItem,
   Send,
+  SendOrder,
   SendOutcome,
   SessionMessage,
   Source,
@@ -123,6 +124,8 @@ function onArrival(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: 
       turn.immediate.push({ t: 'toSession', to: send.sender, msg });
       return;
     }
+    case 'broken':
+      return refuse(chat, send, 'resource-constraint', turn);
     case 'had':
       return onRetry(chat, send, turn);
   }
@@ -147,11 +150,12 @@ function isStored(send: Send): send is StoredSend {
 }
 
 function keyOf({ oid, id, inner, order, token }: Send): string | undefined {
-  return dedupeKey(oid, id, inner) ?? (order && retryKey(tokOf(order.run, token)));
+  const tok = tokOf(order, token);
+  return dedupeKey(oid, id, inner) ?? (tok && retryKey(tok));
 }
 
-function tokOf(run: string, token: number): string {
-  return `${run}.${token.toString(36)}`;
+function tokOf(order: SendOrder | undefined, token: number): string | undefined {
+  return order?.run === undefined ? undefined : `${order.run}.${token.toString(36)}`;
 }
 
 function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
@@ -233,7 +237,7 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, { rules = A
   if (!isStored(send)) return passOn(chat, send, turn);
   const ts = Math.max(turn.now, chat.lastTs);
   const named = dedupeKey(send.oid, send.id, send.inner);
-  const tok = named === undefined && send.order !== undefined ? tokOf(send.order.run, send.token) : undefined;
+  const tok = named === undefined ? tokOf(send.order, send.token) : undefined;
   const key = tok === undefined ? named : retryKey(tok);
   // A known one joins the first one's answer: the turn's order holds it back until the first is committed.
   const known = key !== undefined && !chat.dedupe.add(send.sender, key, ts);
@@ -284,7 +288,8 @@ function answer(send: Send, outcome: SendOutcome, turn: Turn<ChatEffect>): void 
 }
 
 export function answerTo({ token, order }: Send, outcome: SendOutcome): SessionMessage {
-  return order === undefined ? { t: 'answer', token, outcome } : { t: 'answer', token, outcome, run: order.run };
+  const run = order?.run;
+  return run === undefined ? { t: 'answer', token, outcome } : { t: 'answer', token, outcome, run };
 }
 
 function refuse(

@@ -42,6 +42,7 @@ export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: 
       dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
       reset: () => {
         const { waiting, askedAt, askedAgainAt, order } = chat;
+        order.opsRefused();
         chat = Object.assign(loadChat(id, shard, parts, runtime.now()), { waiting, askedAt, askedAgainAt, order });
       },
       abandon: (batch) => {

@@ -347,8 +347,9 @@ export class Crossing {
       case 'chat': {
         const { msg } = wire;
         this.#lost += 1;
-        if (origin === nodeId || msg.t !== 'send' || msg.order === undefined) return;
-        const send = { chat: wire.to, sender: msg.sender, run: msg.order.run };
+        const run = msg.t === 'send' ? msg.order?.run : undefined;
+        if (origin === nodeId || msg.t !== 'send' || run === undefined) return;
+        const send = { chat: wire.to, sender: msg.sender, run };
         return this.outgoing.send(origin, { t: 'notLeader', shard, leader, send });
       }
       case 'session':

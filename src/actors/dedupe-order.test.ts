@@ -52,11 +52,31 @@ t.test('one that knows nobody asks for all', async (t) => {
   t.equal(new SenderOrder().take(send(6, 5)), 'gap');
 });
 
-t.test('on a node that is alone there is nothing to decide', async (t) => {
+t.test('what the server itself says is in no order', async (t) => {
   const { order: _order, ...plain } = send(1, 0);
   const order = new SenderOrder();
   t.same([order.take(plain), order.take(plain)], ['next', 'next']);
 });
+
+t.test(
+  'on a node that is alone a send is refused behind one that did not arrive, until none is unanswered',
+  async (t) => {
+    const table: [what: string, token: number, prev: number, verdict: string][] = [
+      ['the first', 5, 0, 'next'],
+      ['the one behind it', 6, 5, 'next'],
+      ['behind one that a full mailbox refused', 8, 7, 'broken'],
+      ['the next one', 9, 8, 'broken'],
+      ['the session has heard of them', 10, 0, 'next'],
+      ['of a later activation, the clock having gone back', 3, 0, 'next'],
+      ['the one behind it', 4, 3, 'next'],
+    ];
+    const order = new SenderOrder();
+    for (const [what, token, prev, verdict] of table) {
+      const one = send(token, prev);
+      t.equal(order.take({ ...one, order: { run: undefined, era: 0, prev } }), verdict, what);
+    }
+  },
+);
 
 t.test('what was sent behind a refusal, not knowing of it, is refused as well', async (t) => {
   const order = new SenderOrder();
@@ -75,6 +95,18 @@ t.test('what was sent behind a refusal, not knowing of it, is refused as well', 
   t.equal(brokenBy(send(8, 0)), undefined, 'it has the answers');
   order.refuse(send(8, 0), { ok: false, condition: 'forbidden' });
   t.equal(brokenBy(send(9, 8)), undefined, 'a message that is refused for good does not come again');
+});
+
+t.test('behind a send whose op the log refused none is taken', async (t) => {
+  const order = new SenderOrder();
+  order.take(send(5, 0));
+  order.opsRefused();
+  for (const one of [send(6, 5), send(7, 6)]) {
+    order.take(one);
+    t.equal(order.brokenBy(one), 'resource-constraint');
+  }
+  order.take(send(8, 0));
+  t.equal(order.brokenBy(send(8, 0)), undefined, 'the session has heard of it');
 });
 
 t.test('refusals are remembered, the latest ones', async (t) => {

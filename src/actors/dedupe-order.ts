@@ -15,12 +15,15 @@ import { isForNow, type Send, type SendOutcome } from './messages.ts';
  * that has it. Once the later one (by its shard's epoch, `era`) has sent something, the other's sends are not taken any
  * more: they would come behind what the user has sent since. Until then each activation (`run`) has an order of its own.
  *
+ * On a node that is alone nothing is lost on the way, so the one before was refused, by a full mailbox or a full disk:
+ * this one is refused as well (`broken`), and so is whatever was sent before the session heard of it.
+ *
  * Bound: `RUNS_MAX` activations of a sender, of each the last `REFUSED_MAX` refusals; senders are members of the chat.
  */
-export type OrderVerdict = 'next' | 'had' | 'gap' | 'gap-told' | 'stale';
+export type OrderVerdict = 'next' | 'had' | 'gap' | 'gap-told' | 'stale' | 'broken';
 
 interface Run {
-  readonly run: string;
+  readonly run: string | undefined;
   /** token of the last send decided */
   last: number;
   /** a gap was told and nothing has been taken since */
@@ -52,8 +55,10 @@ export class SenderOrder {
     const { sendsChained, refusalsChained, latestSessionSends } = this.#rules;
     if (latestSessionSends && order.era < (this.#eras.get(sender) ?? 0)) return 'stale';
     const known = this.#runOf(sender, order.run);
-    if (token <= known.last) return 'had';
-    if (order.prev > known.last && sendsChained) {
+    const alone = order.run === undefined;
+    if (token <= known.last && !alone) return 'had';
+    if (order.prev > known.last && alone && refusalsChained) return 'broken';
+    if (order.prev > known.last && sendsChained && !alone) {
       const { told } = known;
       known.told = true;
       return told ? 'gap-told' : 'gap';
@@ -63,6 +68,12 @@ export class SenderOrder {
     known.told = false;
     this.#eras.set(sender, order.era);
     return 'next';
+  }
+
+  /** Ops of the chat were refused by the log, and with them sends that had been taken: which ones is not known here. */
+  opsRefused(): void {
+    if (!this.#rules.refusalsChained) return;
+    for (const runs of this.#senders.values()) for (const known of runs) known.broken = 'resource-constraint';
   }
 
   /** How the send before this one, just taken, was refused for now; undefined when it was not. */
@@ -88,7 +99,7 @@ export class SenderOrder {
     return order === undefined ? undefined : this.#runOf(sender, order.run).refused?.get(token);
   }
 
-  #runOf(sender: string, run: string): Run {
+  #runOf(sender: string, run: string | undefined): Run {
     let runs = this.#senders.get(sender);
     if (runs === undefined) {
       runs = [];

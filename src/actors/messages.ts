@@ -60,14 +60,17 @@ export interface Send {
   readonly store: boolean;
   /** the sender session's own number for the answer, rising; 0 wants none */
   readonly token: number;
-  /** where the chat may be on another node, so that a send can be lost or come twice */
+  /** absent when nobody asks for order: what the server itself says */
   readonly order?: SendOrder;
 }
 
 /** What keeps the sends of one session to one chat in order, and one of each, over a bus that may lose them. */
 export interface SendOrder {
-  /** names this activation of the sender's session; no other one of any user has it */
-  readonly run: string;
+  /**
+   * names this activation of the sender's session; no other one of any user has it. undefined on a node that is alone,
+   * where no send is lost or comes twice, but some are refused
+   */
+  readonly run: string | undefined;
   /** epoch of the shard that the session lives on: with a higher one elsewhere, this one is not the sender any more */
   readonly era: number;
   /** token of the sender's latest send to this chat that was unanswered when this one left, 0 when none was */

@@ -17,16 +17,14 @@ export interface CrossingLimits {
 }
 
 /** What `SendOrder` says of a send that leaves now. */
-export function orderOf(session: SessionState, chat: string): SendOrder | undefined {
+export function orderOf(session: SessionState, chat: string): SendOrder {
   const { run, era } = session;
-  if (run === undefined) return undefined;
   return { run, era, prev: session.unanswered.get(chat)?.at(-1) ?? 0 };
 }
 
 /** Keeps a send until it is answered. */
 export function keepSend(session: SessionState, token: number, pending: PendingSend): void {
   session.pendingSends.set(token, pending);
-  if (session.run === undefined) return;
   const tokens = session.unanswered.get(pending.chat);
   if (tokens === undefined) session.unanswered.set(pending.chat, [token]);
   else tokens.push(token);
@@ -68,7 +66,6 @@ export function sweepSends(session: SessionState): void {
 
 function sendAgain(session: SessionState, chat: string): void {
   const { run, era } = session;
-  if (run === undefined) return;
   let prev = 0;
   for (const token of session.unanswered.get(chat) ?? []) {
     const pending = session.pendingSends.get(token);

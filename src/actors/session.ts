@@ -22,7 +22,7 @@ export interface SessionShellParts extends SessionParts {
   toSession(bareJid: string, message: SessionMessage): void;
   ackDelivery(source: Source): void;
   nackDelivery(source: Source): void;
-  /** names an activation, unlike any other's of the cluster */
+  /** names an activation, unlike any other's of the cluster; undefined when the node is alone */
   newRun(): string | undefined;
   /** epoch of this node's leadership of a shard; 0 when it is alone */
   epochOf(shard: number): number;
@@ -142,7 +142,7 @@ const NUMBERS_PER_MS = 1024;
 
 /** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
 function isRestless(session: SessionState): boolean {
-  if (session.unanswered.size > 0) return true;
+  if (session.unanswered.size > 0 && session.parts.crossing !== undefined) return true;
   for (const { conn, sm, lag } of session.bySid.values()) {
     if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
       return true;

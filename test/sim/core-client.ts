@@ -140,7 +140,8 @@ export class Client {
   #begin(socket: Socket): void {
     this.#busy = false;
     this.views.push({ ids: [], oids: [] });
-    const again = this.plain ? [] : this.#unacked.filter(({ message }) => message !== undefined);
+    // What it knows to be refused is the person's to say again.
+    const again = this.plain ? [] : this.#unacked.filter(({ message }) => message?.refused === false);
     this.#unacked = [];
     this.#out = 0;
     this.#in = 0;
