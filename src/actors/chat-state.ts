@@ -140,7 +140,7 @@ function onRetry(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   const key = keyOf(send);
   const lost = isStored(send) && (key === undefined || !chat.dedupe.has(sender, key));
   if (lost) return refuse(chat, send, 'resource-constraint', turn);
-  answer(send, { ok: true }, turn);
+  answer(send, isStored(send) ? stored(chat, send) : { ok: true }, turn);
 }
 
 type StoredSend = Send & { readonly type: MessageRecord['type'] };
@@ -241,7 +241,7 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, { rules = A
   const key = tok === undefined ? named : retryKey(tok);
   // A known one joins the first one's answer: the turn's order holds it back until the first is committed.
   const known = key !== undefined && !chat.dedupe.add(send.sender, key, ts);
-  if (known && rules.resendsJoin) return answer(send, { ok: true }, turn);
+  if (known && rules.resendsJoin) return answer(send, stored(chat, send), turn);
   const seq = chat.lastSeq + 1;
   chat.lastSeq = seq;
   chat.lastTs = ts;
@@ -258,8 +258,14 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, { rules = A
     turn.outbox.push({ to: sessionKey(member.jid), body: item });
     turn.live.push(record);
   }
-  if (rules.answerAfterCommit) answer(send, { ok: true }, turn);
+  if (rules.answerAfterCommit) answer(send, stored(chat, send), turn);
   else turn.immediate.push({ t: 'toSession', to: send.sender, msg: answerTo(send, { ok: true }) });
+}
+
+/** Of one that was known already only the chat knows the place: all of it is asked for then. */
+function stored({ members, lastSeq }: ChatState, { sender }: Send): SendOutcome {
+  const since = members.find(({ jid }) => jid === sender)?.since ?? lastSeq;
+  return lastSeq > since ? { ok: true, upTo: lastSeq } : { ok: true };
 }
 
 /** Not logged: to the members' live streams, behind what is already proposed here. */

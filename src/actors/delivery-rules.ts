@@ -10,6 +10,8 @@ export interface DeliveryRules {
   readonly ackAfterCommit: boolean;
   /** I14: a chat answers a send after the op that holds the message is committed. */
   readonly answerAfterCommit: boolean;
+  /** A send is handled, and acknowledged, after the sender's own inbox has the message. */
+  readonly handledBehindInbox: boolean;
   /** I15: an inbox takes a message only right behind the one before it in its chat. */
   readonly deliveriesChained: boolean;
   /** A delivery that an inbox has had is dropped. */
@@ -36,6 +38,7 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   cursorWithItem: true,
   ackAfterCommit: true,
   answerAfterCommit: true,
+  handledBehindInbox: true,
   deliveriesChained: true,
   knownIsDropped: true,
   resendsJoin: true,

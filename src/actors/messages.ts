@@ -36,7 +36,8 @@ export type PostItem =
   | { readonly t: 'memberGone'; readonly member: string; readonly cur: number };
 
 export type SendOutcome =
-  | { readonly ok: true }
+  /** taken; the message is handled once the sender's own inbox has the chat up to chatSeq `upTo`, when there is one */
+  | { readonly ok: true; readonly upTo?: number }
   | { readonly ok: false; readonly condition: StanzaCondition; readonly text?: string };
 
 /** The same message may be taken when it is sent again (RFC 6120 8.3.2: type 'wait'). */

@@ -2,7 +2,8 @@ import type { AvailablePresence } from '../xmpp/module.ts';
 import { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { ConnPort, Send } from './messages.ts';
-import { keepSend } from './session-sends.ts';
+import { keepSend, keepUntaken } from './session-sends.ts';
+import { onInboxHas } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream } from './session-streams.ts';
 import type { Refusal, SessionLimits, Stream, StreamManagement } from './session-types.ts';
@@ -38,6 +39,7 @@ interface PendingBlob {
   readonly chat: string;
   readonly send: Send;
   readonly since: number;
+  readonly upTo?: number | undefined;
   readonly sentAt: number;
 }
 
@@ -104,8 +106,8 @@ export function exportSession(
   const streams = [...session.byResource.values()];
   if (streams.length === 0 || streams.some(({ resuming, broken }) => resuming !== undefined || broken))
     return undefined;
-  const pending = [...session.pendingSends].map(([token, { stream, n, chat, send, since, sentAt }]) => {
-    return { token, sid: stream.ended ? 0 : stream.sid, n, chat, send, since, sentAt };
+  const pending = [...session.pendingSends].map(([token, { stream, n, chat, send, since, sentAt, upTo }]) => {
+    return { token, sid: stream.ended ? 0 : stream.sid, n, chat, send, since, sentAt, upTo };
   });
   const openOf = (sid: number): number[] =>
     pending
@@ -184,11 +186,15 @@ export function importSession(
   for (const [key, value] of blob.lazy) session.putLazily(key, value);
   const bySid = new Map(blob.streams.map((one) => [one.sid, importStream(session, one, blob.inboxSeq, connOf)]));
   const since = session.now;
-  for (const { token, sid, n, chat, send, sentAt: then } of blob.pending) {
+  for (const { token, sid, n, chat, send, sentAt: then, upTo } of blob.pending) {
     const sentAt = Math.min(then, session.now);
     const stream = bySid.get(sid) ?? endedStream(bySid);
-    if (stream !== undefined) keepSend(session, token, { stream, n, chat, send, since, sentAt });
+    if (stream === undefined) continue;
+    if (upTo === undefined) keepSend(session, token, { stream, n, chat, send, since, sentAt });
+    else keepUntaken(session, token, { stream, n, chat, send, since, sentAt, upTo });
   }
+  // Items may have come before the session did.
+  for (const chat of [...session.untaken.keys()]) onInboxHas(session, chat);
   // A stream that can be neither reached nor resumed is over.
   for (const stream of bySid.values())
     if (stream.conn === undefined && stream.sm?.resumable !== true) endStream(session, stream, { t: 'end' });

@@ -4,8 +4,8 @@ import type { SessionState } from './session-state.ts';
  * Read your own writes: a question about the archive is put when all that this user had sent before it is decided and
  * committed, so a client may send and ask in one breath (RFC 6120 10.1: stanzas of a stream are handled in order).
  *
- * Order. A chat hands a message to this session before it answers the send, and effects run in the order of turns. So
- * once the answers are in, an effect of the turn that brings the last of them runs after the inbox has the messages.
+ * Order. A send counts as decided when this inbox has the message (`awaitItem`), and effects run in the order of turns. So
+ * an effect of the turn that decides the last of them runs after the inbox has the messages.
  *
  * Bound: `inflightMax` questions wait; one more is refused.
  */

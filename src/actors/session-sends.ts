@@ -1,6 +1,7 @@
 import type { Send, SendOrder } from './messages.ts';
 import { onSendAnswer } from './session-stanzas.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
+import type { UserChatRow } from './session-types.ts';
 
 /**
  * Sends that survive: a chat may be on another node, the way there loses without a word, and its leader may change in
@@ -35,12 +36,60 @@ export function takeSend(session: SessionState, token: number): PendingSend | un
   const pending = session.pendingSends.get(token);
   if (pending === undefined) return undefined;
   session.pendingSends.delete(token);
-  const tokens = session.unanswered.get(pending.chat);
-  if (tokens === undefined) return pending;
+  noteAnswered(session, token, pending);
+  return pending;
+}
+
+function noteAnswered({ unanswered }: SessionState, token: number, { chat }: PendingSend): void {
+  const tokens = unanswered.get(chat);
+  if (tokens === undefined) return;
   const at = tokens.indexOf(token);
   if (at >= 0) tokens.splice(at, 1);
-  if (tokens.length === 0) session.unanswered.delete(pending.chat);
-  return pending;
+  if (tokens.length === 0) unanswered.delete(chat);
+}
+
+/**
+ * The chat has taken it, and its item for the sender's own inbox is not here yet, as when it was lost between nodes: the
+ * stanza is handled when it comes, so that who hears `<a/>` and asks the archive finds the message. It surely comes, the
+ * chat's outbox sees to that; if late, the client's window fills.
+ * @returns false when there is nothing to wait for
+ */
+export function awaitItem(session: SessionState, token: number, upTo: number): boolean {
+  const pending = session.pendingSends.get(token);
+  if (pending === undefined || !session.parts.rules.handledBehindInbox) return false;
+  if (pending.upTo !== undefined) return true;
+  if (cursorOf(session, pending.chat) >= upTo) return false;
+  noteAnswered(session, token, pending);
+  keepUntaken(session, token, { ...pending, upTo });
+  return true;
+}
+
+/** Keeps a send until the inbox has what it waits for. */
+export function keepUntaken(session: SessionState, token: number, pending: PendingSend): void {
+  session.pendingSends.set(token, pending);
+  const tokens = session.untaken.get(pending.chat);
+  if (tokens === undefined) session.untaken.set(pending.chat, [token]);
+  else tokens.push(token);
+}
+
+/** @returns sends to this chat that the inbox now has, which are forgotten with that */
+export function takeUntaken(session: SessionState, chat: string): PendingSend[] {
+  const taken: PendingSend[] = [];
+  const cur = cursorOf(session, chat);
+  const tokens = session.untaken.get(chat) ?? [];
+  for (let token = tokens[0]; token !== undefined; token = tokens[0]) {
+    const pending = session.pendingSends.get(token);
+    if ((pending?.upTo ?? 0) > cur) break;
+    tokens.shift();
+    session.pendingSends.delete(token);
+    if (pending !== undefined) taken.push(pending);
+  }
+  if (tokens.length === 0) session.untaken.delete(chat);
+  return taken;
+}
+
+function cursorOf(session: SessionState, chat: string): number {
+  return session.get<UserChatRow>(session.namesOf(chat).rowKey)?.cur ?? 0;
 }
 
 /** The chat lacks an earlier one: everything that it has not answered goes again. */

@@ -17,7 +17,7 @@ import { startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
-import { keepSend, orderOf, takeSend } from './session-sends.ts';
+import { awaitItem, keepSend, orderOf, takeSend, takeUntaken } from './session-sends.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable, unknownRefusals } from './session-streams.ts';
 import type { Refusal, SessionEffect, Stream } from './session-types.ts';
@@ -168,6 +168,7 @@ function takeToken(session: SessionState): boolean {
 
 /** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */
 export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome): void {
+  if (outcome.ok && outcome.upTo !== undefined && awaitItem(session, token, outcome.upTo)) return;
   const pending = takeSend(session, token);
   if (pending === undefined) return;
   onDecided(session, pending, outcome);
@@ -177,6 +178,11 @@ export function onSendAnswer(session: SessionState, token: number, outcome: Send
     const later = behind > token ? takeSend(session, behind) : undefined;
     if (later !== undefined) onDecided(session, later, outcome);
   }
+}
+
+/** The inbox has more of this chat: what waited for that is handled. */
+export function onInboxHas(session: SessionState, chat: string): void {
+  for (const pending of takeUntaken(session, chat)) onDecided(session, pending, { ok: true });
 }
 
 function onDecided(session: SessionState, pending: PendingSend, outcome: SendOutcome): void {

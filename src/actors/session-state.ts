@@ -21,7 +21,7 @@ import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
-import { onFrame, onSendAnswer } from './session-stanzas.ts';
+import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
@@ -35,6 +35,8 @@ export interface PendingSend {
   readonly n: number;
   readonly chat: string;
   readonly send: Send;
+  /** chatSeq that the inbox has to have before the stanza is handled; undefined while the chat has not answered */
+  readonly upTo?: number | undefined;
   /** ms since the epoch when it came, and when it was last sent to the chat */
   readonly since: number;
   sentAt: number;
@@ -67,6 +69,8 @@ export class SessionState implements SessionPort {
   readonly pendingSends = new Map<number, PendingSend>();
   /** where chats may be on other nodes: tokens of `pendingSends` by chat, rising; no chat without any */
   readonly unanswered = new Map<string, number[]>();
+  /** of those the tokens that the chat has taken and the inbox does not have yet, by chat, rising; no chat without any */
+  readonly untaken = new Map<string, number[]>();
   /** names this activation to chats (SendOrder); undefined on a node that is alone */
   run: string | undefined;
   /** epoch of its shard's leadership here */
@@ -112,6 +116,7 @@ export class SessionState implements SessionPort {
     this.byResource.clear();
     this.pendingSends.clear();
     this.unanswered.clear();
+    this.untaken.clear();
     this.reads.length = 0;
     return streams;
   }
@@ -225,7 +230,9 @@ export class SessionState implements SessionPort {
     message: Extract<SessionMessage, { t: 'deliver' }>,
   ): void {
     if (item.t === 'msg') {
-      if (message.record !== undefined) onMessageItem(this, source, item, message.record);
+      if (message.record === undefined) return;
+      onMessageItem(this, source, item, message.record);
+      if (this.untaken.size > 0) onInboxHas(this, item.chat);
       return;
     }
     if (item.t === 'peer') this.#onPeer(item.msg, source.idx * POSTS_PER_OP_MAX + source.pos);

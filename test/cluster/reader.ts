@@ -4,12 +4,6 @@ import type { Device, DeviceOptions } from './device.ts';
 
 /** ms between two queries, and between two attempts to connect */
 const PAUSE_MS = 300;
-/**
- * Answers in a row that lack a message before it counts. When a chat knows a message from an earlier try, before a
- * failover, it acknowledges the second one at once (chat-state.ts, dedupe), and the sender's archive gets it when the
- * chat's outbox is sent again: about a second later was seen.
- */
-const MISSED_MAX = 8;
 /** Faults kept: one stale read makes many alike. */
 const FAULTS_MAX = 20;
 
@@ -26,8 +20,6 @@ export class Reader {
   /** origin-id by archive id, as read so far */
   readonly #known = new Map<string, string | undefined>();
   readonly #found = new Set<string | undefined>();
-  /** acknowledged messages that were not in the last answers: in how many in a row */
-  readonly #missed = new Map<string, number>();
   #lastId: string | undefined;
   /** own messages below it are found, or were never acknowledged when last looked at */
   #from = 0;
@@ -81,19 +73,14 @@ export class Reader {
       this.#lastId = id;
     }
     this.queries += 1;
-    for (const [originId] of this.#missed) if (this.#found.has(originId)) this.#missed.delete(originId);
-    const missing = [...ages].filter(([originId]) => {
-      const times = (this.#missed.get(originId) ?? 0) + 1;
-      if (!this.#found.has(originId)) this.#missed.set(originId, times);
-      return this.#missed.get(originId) === MISSED_MAX;
-    });
+    const missing = [...ages].filter(([originId]) => !this.#found.has(originId));
     const [first] = missing;
     if (first !== undefined && this.faults.length < FAULTS_MAX) {
       const [originId, ms] = first;
       const took = Math.round(performance.now() - asked);
       this.faults.push(
         `stale read: ${missing.length} messages, ${originId} the first, acknowledged ${Math.round(ms)} ms before their ` +
-          `sender's archive was asked for at ${url}, were in none of ${MISSED_MAX} answers, the last after ${took} ms`,
+          `sender's archive was asked for at ${url}, were not in the answer, after ${took} ms`,
       );
     }
     while (this.#from < sent.length && this.#found.has(sent[this.#from]!.originId)) this.#from += 1;

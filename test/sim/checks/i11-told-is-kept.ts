@@ -1,8 +1,8 @@
 import type { Check } from '../cluster-world.ts';
 
 /**
- * I11 and I14 for clients: what `h` acknowledges is committed in its chat. The sender's own inbox has it then or soon:
- * the item and the answer come from the chat on their own, and between nodes the item may be lost and come again.
+ * I11 and I14 for clients: what `h` acknowledges is committed in its chat, and in the inbox of who sent it: a client that
+ * asks the archive then finds it.
  */
 export const toldIsKept: Check = {
   name: 'told-is-kept',
@@ -10,8 +10,11 @@ export const toldIsKept: Check = {
   begin: (world) => ({
     onFact(fact) {
       if (fact.t !== 'told') return undefined;
-      const kept = world.whole?.ledger.placeOf(fact.oid) !== undefined;
-      return kept ? undefined : `${fact.oid} is acknowledged and in no chat`;
+      const ledger = world.whole?.ledger;
+      const place = ledger?.placeOf(fact.oid);
+      if (place === undefined) return `${fact.oid} is acknowledged and in no chat`;
+      if ((ledger?.cursorOf(fact.user, place.chat) ?? 0) >= place.seq) return undefined;
+      return `${fact.oid} is acknowledged and not in the inbox of ${fact.user}`;
     },
   }),
 };

@@ -97,6 +97,7 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   cursorWithItem,
   ackAfterCommit: releasedIsTaken,
   answerAfterCommit: toldIsKept,
+  handledBehindInbox: toldIsKept,
   deliveriesChained: inboxInOrder,
   knownIsDropped: inboxInOrder,
   resendsJoin: messageOnce,
