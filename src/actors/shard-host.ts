@@ -1,18 +1,11 @@
 import type { Timer } from '../base/clock.ts';
 import { needsTick, openReplica, type ReplicaState, readableUntil, refusalOf, step } from '../cluster/replica.ts';
-import type {
-  CasOutcome,
-  Entry,
-  Position,
-  Refusal,
-  ReplicaEffect,
-  ReplicaEnv,
-  ReplicaEvent,
-} from '../cluster/replica-types.ts';
+import type { Entry, Position, Refusal, ReplicaEffect, ReplicaEnv, ReplicaEvent } from '../cluster/replica-types.ts';
 import { checkShardConfig, type Member, type ShardConfig } from '../cluster/shard-config.ts';
 import type { OpBody } from '../storage/log-store.ts';
 import type { WriteItem } from '../storage/replicated-store.ts';
 import type { ConfigChange, ConfigWatch } from '../transport/config-store.ts';
+import { ShardCas } from './shard-cas.ts';
 import type { HostMessage, ProposeOutcome, ShardHostParts } from './shard-host-types.ts';
 import { ShardReads } from './shard-reads.ts';
 import { ShardRoom } from './shard-room.ts';
@@ -46,6 +39,7 @@ export class ShardHost {
   readonly #proposed = new Map<number, Map<number, { readonly epoch: number; readonly op: OpBody }>>();
   readonly #restless = new Set<number>();
   readonly #reads: ShardReads;
+  readonly #cas: ShardCas;
   #items: WriteItem[] = [];
   #marks: Mark[] = [];
   #writing = false;
@@ -62,7 +56,7 @@ export class ShardHost {
   readonly #stopping = new Set<number>();
   /** the state cannot follow what is committed: nothing is done any more until `restart` */
   #failed = false;
-  readonly stats = { writes: 0, entries: 0, retries: 0, alarms: 0 };
+  readonly stats = { writes: 0, entries: 0, alarms: 0 };
 
   constructor(parts: ShardHostParts) {
     this.#parts = parts;
@@ -80,6 +74,11 @@ export class ShardHost {
       readableUntil: (shard) => this.#readableUntil(shard),
       ask: (shard) => this.dispatch(shard, { t: 'read' }),
       readable: (shard) => parts.events.readable(shard),
+    });
+    this.#cas = new ShardCas({
+      cas: (shard, record, expected) => parts.configs.cas(shardKey(shard), record, expected),
+      replica: (shard) => this.#replicas[shard],
+      settled: (shard, nonce, outcome) => this.dispatch(shard, { t: 'casResult', nonce, outcome }),
     });
     this.#snapshots = new ShardSnapshots(parts.store, parts.snapshots, parts.clock, {
       send: (to, m) => parts.send(to, { t: 'snapshot', m }, true),
@@ -104,6 +103,7 @@ export class ShardHost {
     this.#proposed.clear();
     this.#snapshots.abortAll();
     this.#reads.forgetAll();
+    this.#cas.clear();
     this.#room.begin();
     const configs = this.#replicas.map(({ config }) => config);
     this.#replicas.splice(0, this.#replicas.length, ...this.#recovered());
@@ -128,7 +128,9 @@ export class ShardHost {
    * told when it may; or `unready`.
    */
   mayRead(shard: number): boolean {
-    return this.#reads.may(shard, this.#parts.clock.monotonic());
+    const may = this.#reads.may(shard, this.#parts.clock.monotonic());
+    if (!may) this.#cas.raise(shard);
+    return may;
   }
 
   #readableUntil(shard: number): number {
@@ -145,6 +147,7 @@ export class ShardHost {
     this.#outcome = undefined;
     this.dispatch(shard, { t: 'propose', items: ops.map((op) => this.#parts.encode(op)) });
     this.#offered = [];
+    this.#cas.raise(shard);
     return this.#outcome ?? { ok: false, reason: 'halted' };
   }
   #offered: readonly OpBody[] = [];
@@ -200,6 +203,7 @@ export class ShardHost {
     this.#watch?.stop();
     this.#parts.clock.clear(this.#timer);
     this.#snapshots.abortAll();
+    this.#cas.clear();
   }
 
   #recovered(): ReplicaState[] {
@@ -251,8 +255,7 @@ export class ShardHost {
       case 'commit':
         return this.#commit(shard, effect.entries);
       case 'cas':
-        void this.#compareAndSet(shard, effect.expected, effect.record);
-        return;
+        return this.#cas.put(shard, effect.expected, effect.record, this.#reads.waits(shard));
       case 'ready':
         return events.ready(shard, effect.epoch);
       case 'unready':
@@ -296,26 +299,6 @@ export class ShardHost {
       return events.alarm(shard, 'not-applied', true, String(error));
     }
     events.committed(shard, last);
-  }
-
-  async #compareAndSet(shard: number, expected: number, record: ShardConfig): Promise<void> {
-    const outcome = await this.#casOutcome(shard, expected, record);
-    this.dispatch(shard, { t: 'casResult', nonce: record.nonce, outcome });
-  }
-
-  async #casOutcome(shard: number, expected: number, record: ShardConfig): Promise<CasOutcome> {
-    try {
-      const result = await this.#parts.configs.cas(shardKey(shard), record, expected);
-      if (result.ok) return { t: 'ok', revision: result.revision };
-      const { current } = result;
-      const checked = current === undefined ? undefined : checkShardConfig(current.value, shard);
-      if (current === undefined || checked?.ok !== true) return { t: 'conflict', current: undefined };
-      return { t: 'conflict', current: { record: checked.config, revision: current.revision } };
-    } catch (error) {
-      // Not reachable or not answered: the replica tries the very same again until it knows.
-      if ((error as Error).name !== 'ConfigStoreUnknownError') this.stats.retries += 1;
-      return { t: 'unknown' };
-    }
   }
 
   #write(write: number, item: WriteItem): void {

@@ -33,6 +33,11 @@ export class ShardReads {
     return false;
   }
 
+  /** Does somebody wait to read the shard? */
+  waits(shard: number): boolean {
+    return this.#waiting.has(shard);
+  }
+
   /** To be repeated while somebody waits: a question may be lost. */
   askAll(): void {
     for (const shard of [...this.#waiting]) this.#parts.ask(shard);
