@@ -135,7 +135,7 @@ if (nats !== undefined) {
     const cluster = await bucketFor([link], nats.urls);
     t.teardown(() => link.close());
     const onBackwards = (error: ConfigStoreBackwardsError): void => void t.fail(error.message);
-    const options = { watchHeartbeatMs: 100, watchRetryMsMax: 100, requestMsMax: 200 };
+    const options = { watchHeartbeatMs: 100, watchRetryMsMax: 100, requestMsMax: 1000 };
     const store = await natsConfigStore({ cluster, link, log, onBackwards }, options);
     t.teardown(() => store.close());
     const heard: string[] = [];
