@@ -101,6 +101,16 @@ t.test('behind a message that was refused for now none is taken until the client
   t.same(bodies(bob.conn.take()), ['1', '5']);
 });
 
+t.test('a refused message of type error is told nobody, and holds nothing back', async (t) => {
+  const { node, b, alice, bob } = await two({ session: { sendsPerSecond: 1, sendsBurst: 1 } });
+  await alice.send(message(b, '1'));
+  const error = message(b, '2').replace(`type='chat'`, `type='error'`);
+  t.same(bodies(await alice.send(error)), []);
+  node.now += 5000;
+  t.same(bodies(await alice.send(message(b, '3'))), []);
+  t.same(bodies(bob.conn.take()), ['1', '3']);
+});
+
 t.test('who is asked for an ack hears it with the refusal', async (t) => {
   const { b, alice } = await two({ session: { sendsPerSecond: 1, sendsBurst: 1 } });
   await alice.send(message(b, '1'));

@@ -107,7 +107,7 @@ function onCsi(session: SessionState, stream: Stream, state: 'active' | 'inactiv
 function onMessage(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
   let chat: string | undefined;
   const refuse = (condition: StanzaCondition, text?: string): false => {
-    sendError(session, stream, el, condition, text, noteRefusal(stream, { n, condition, chat }));
+    sendError(session, stream, el, condition, text, { n, condition, chat });
     return false;
   };
   const { to: rawTo, id } = el.attrs;
@@ -203,7 +203,7 @@ function onDecided(session: SessionState, pending: PendingSend, outcome: SendOut
   session.turn.onFail.push(...effects);
 }
 
-/** Its error is about to be sent. @returns undefined when the stream counts no stanzas */
+/** With the effect that sends its error, and only then: it counts until that is acked. @returns undefined when the stream counts no stanzas */
 function noteRefusal({ sm }: Stream, refused: Omit<Refusal, 'sent'>): Refusal | undefined {
   if (sm === undefined || refused.n === 0) return undefined;
   const refusal: Refusal = { ...refused, sent: undefined };
@@ -222,7 +222,7 @@ function refusedForNow({ parts }: SessionState, { sm }: Stream, chat: string): S
 
 /**
  * Answers a stanza of this stream with an error; an error stanza is never answered (RFC 6120 8.3.1).
- * @param refusal what the error tells of, when the stanza is a message
+ * @param refused the message that the error is about; absent when the stanza is none
  */
 export function sendError(
   session: SessionState,
@@ -230,9 +230,11 @@ export function sendError(
   el: Element,
   condition: StanzaCondition,
   text?: string,
-  refusal?: Refusal,
+  refused?: Omit<Refusal, 'sent'>,
 ): void {
   const xml = errorReply(el, condition, { text, to: stream.jid, from: el.attrs['to'] ?? session.user });
+  if (xml === undefined) return;
+  const refusal = refused && noteRefusal(stream, refused);
   // A refusal holds whatever becomes of this turn's op: the stanza counts as handled either way.
-  if (xml !== undefined) session.turn.always({ t: 'stanza', stream, xml, seq: 0, ...(refusal && { refusal }) });
+  session.turn.always({ t: 'stanza', stream, xml, seq: 0, ...(refusal && { refusal }) });
 }
