@@ -57,8 +57,9 @@ export class SenderOrder {
     const known = this.#runOf(sender, order.run);
     const alone = order.run === undefined;
     if (token <= known.last && !alone) return 'had';
-    if (order.prev > known.last && alone && refusalsChained) return 'broken';
-    if (order.prev > known.last && sendsChained && !alone) {
+    const behindUnknown = order.prev > known.last;
+    if (alone && behindUnknown && refusalsChained) return 'broken';
+    if (!alone && behindUnknown && sendsChained) {
       const { told } = known;
       known.told = true;
       return told ? 'gap-told' : 'gap';

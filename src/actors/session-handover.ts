@@ -2,7 +2,7 @@ import type { AvailablePresence } from '../xmpp/module.ts';
 import { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { ConnPort, Send } from './messages.ts';
-import { keepSend, keepUntaken } from './session-sends.ts';
+import { keepSend } from './session-sends.ts';
 import { onInboxHas } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream } from './session-streams.ts';
@@ -159,7 +159,7 @@ function exportStream(
 function exportManagement(sm: StreamManagement, open: readonly number[]): ManagementBlob {
   const { id, on, resumable, out, inbound, refusals, owed, owedNext, askedAt, sinceAsk } = sm;
   const acked = (out.sent - out.size + COUNTS) % COUNTS;
-  const rest = { refusals: refusals.map((one) => ({ ...one })), owed, owedNext, askedAt, sinceAsk };
+  const rest = { refusals: [...refusals], owed, owedNext, askedAt, sinceAsk };
   return { id, on, resumable, acked, out: [...out.entries()], begun: inbound.begun, open, ...rest };
 }
 
@@ -189,9 +189,7 @@ export function importSession(
   for (const { token, sid, n, chat, send, sentAt: then, upTo } of blob.pending) {
     const sentAt = Math.min(then, session.now);
     const stream = bySid.get(sid) ?? endedStream(bySid);
-    if (stream === undefined) continue;
-    if (upTo === undefined) keepSend(session, token, { stream, n, chat, send, since, sentAt });
-    else keepUntaken(session, token, { stream, n, chat, send, since, sentAt, upTo });
+    if (stream !== undefined) keepSend(session, token, { stream, n, chat, send, since, sentAt, upTo });
   }
   // Items may have come before the session did.
   for (const chat of [...session.untaken.keys()]) onInboxHas(session, chat);
@@ -262,16 +260,5 @@ function importManagement(blob: ManagementBlob, limits: SessionLimits, now: numb
   while (inbound.begun < begun) inbound.begin();
   const waiting = new Set(open);
   for (let n = first; n <= begun; n++) if (!waiting.has(n)) inbound.done(n);
-  return {
-    id,
-    on,
-    resumable,
-    out,
-    inbound,
-    refusals: refusals.map((one) => ({ ...one })),
-    owed,
-    owedNext,
-    askedAt,
-    sinceAsk,
-  };
+  return { id, on, resumable, out, inbound, refusals: [...refusals], owed, owedNext, askedAt, sinceAsk };
 }

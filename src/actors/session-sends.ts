@@ -23,11 +23,12 @@ export function orderOf(session: SessionState, chat: string): SendOrder {
   return { run, era, prev: session.unanswered.get(chat)?.at(-1) ?? 0 };
 }
 
-/** Keeps a send until it is answered. */
+/** Keeps a send until it is answered; with `upTo`, until the inbox has what it waits for. */
 export function keepSend(session: SessionState, token: number, pending: PendingSend): void {
   session.pendingSends.set(token, pending);
-  const tokens = session.unanswered.get(pending.chat);
-  if (tokens === undefined) session.unanswered.set(pending.chat, [token]);
+  const byChat = pending.upTo === undefined ? session.unanswered : session.untaken;
+  const tokens = byChat.get(pending.chat);
+  if (tokens === undefined) byChat.set(pending.chat, [token]);
   else tokens.push(token);
 }
 
@@ -60,16 +61,8 @@ export function awaitItem(session: SessionState, token: number, upTo: number): b
   if (pending.upTo !== undefined) return true;
   if (cursorOf(session, pending.chat) >= upTo) return false;
   noteAnswered(session, token, pending);
-  keepUntaken(session, token, { ...pending, upTo });
+  keepSend(session, token, { ...pending, upTo });
   return true;
-}
-
-/** Keeps a send until the inbox has what it waits for. */
-export function keepUntaken(session: SessionState, token: number, pending: PendingSend): void {
-  session.pendingSends.set(token, pending);
-  const tokens = session.untaken.get(pending.chat);
-  if (tokens === undefined) session.untaken.set(pending.chat, [token]);
-  else tokens.push(token);
 }
 
 /** @returns sends to this chat that the inbox now has, which are forgotten with that */
