@@ -225,6 +225,25 @@ const defaults: Config = {
     pageMax: 250,
   },
 
+  groups: {
+    /** who may make a group by entering a room that is not there: `everyone` or `nobody` */
+    create: 'everyone',
+    /** members of a group; one more is refused. Each message makes one inbox entry a member */
+    membersMax: 1000,
+    /** devices in a room at once */
+    occupantsMax: 2000,
+    /** devices in a room above which nobody is told of others' presence: it grows with the square of them */
+    presenceMax: 100,
+    /** messages that a device gets when it enters and does not say how many */
+    historyDefault: 20,
+    /** … and at most; older ones are in the room's archive */
+    historyMax: 100,
+    /** rooms that one device may be in */
+    roomsPerDeviceMax: 1000,
+    /** milliseconds between two times that a room asks whether its occupants are still there */
+    occupantCheckMs: 300_000,
+  },
+
   dedupe: {
     /** hours that an origin-id is remembered, so that a client may send again after a long loss of network */
     hours: 24,

@@ -159,6 +159,16 @@ export const configSchema = section({
     pageDefault: int(1, 10_000),
     pageMax: int(1, 10_000),
   }),
+  groups: section({
+    create: oneOf('everyone', 'nobody'),
+    membersMax: int(1, 10_000),
+    occupantsMax: int(1, 10_000),
+    presenceMax: int(0, 10_000),
+    historyDefault: int(0, 1000),
+    historyMax: int(0, 1000),
+    roomsPerDeviceMax: int(1, 100_000),
+    occupantCheckMs: int(1000, DAY_MS),
+  }),
   dedupe: section({
     hours: int(1, 24 * 365),
     perSenderMin: int(1, 100_000),

@@ -108,6 +108,11 @@ const RELATIONS: readonly { readonly key: string; readonly holds: (c: Config) =>
       message: 'must be at most archive.pageMax',
     },
     {
+      key: 'groups.historyDefault',
+      holds: ({ groups }) => groups.historyDefault <= groups.historyMax,
+      message: 'must be at most groups.historyMax',
+    },
+    {
       key: 'cluster.natsKeyFile',
       holds: ({ cluster }) => (cluster.natsCertFile === '') === (cluster.natsKeyFile === ''),
       message: 'and cluster.natsCertFile must be set both or neither',

@@ -1,10 +1,12 @@
 import type { ChatLimits } from './actors/chat-state.ts';
 import type { RuntimeOptions } from './actors/runtime.ts';
+import type { GroupOptions } from './actors/runtime-types.ts';
 import type { SessionLimits } from './actors/session-types.ts';
 import type { Config } from './config.ts';
 import type { StoreOptionsInput } from './storage/options.ts';
 import type { ListenerOptions } from './transport/listener.ts';
 import type { LoginLimitOptions } from './xmpp/login-limit-options.ts';
+import { PAGE_DEFAULTS } from './xmpp/mam-page.ts';
 import { ROSTER_LIMITS, type RosterLimits } from './xmpp/rfc6121-limits.ts';
 import { FRAME_LIMITS, type FrameLimits } from './xmpp/xml.ts';
 
@@ -36,6 +38,7 @@ export function runtimeOptionsOf(
     rowsMax: 100_000,
     chat: chatLimitsOf(config),
     session: sessionLimitsOf(config),
+    groups: groupOptionsOf(config),
   };
 }
 
@@ -46,6 +49,26 @@ function chatLimitsOf(config: Config): ChatLimits {
     dedupeMax: config.dedupe.entriesMax,
     waitingMax: 1000,
     askTimeoutMs: 5000,
+  };
+}
+
+/** Domain of the rooms, a service of the node's own domain. */
+export function roomDomainOf({ node }: Config): string {
+  return `conference.${node.domain}`;
+}
+
+function groupOptionsOf(config: Config): GroupOptions {
+  const { groups, archive } = config;
+  return {
+    roomDomain: roomDomainOf(config),
+    membersMax: groups.membersMax,
+    occupantsMax: groups.occupantsMax,
+    presenceMax: groups.presenceMax,
+    historyMax: groups.historyMax,
+    historyDefault: groups.historyDefault,
+    mayCreate: groups.create === 'everyone',
+    askEveryMs: groups.occupantCheckMs,
+    page: { ...PAGE_DEFAULTS, ...archive },
   };
 }
 
@@ -66,6 +89,7 @@ function sessionLimitsOf(config: Config): SessionLimits {
     catchUpMax: 1000,
     lateMs: 1000,
     heldMax: 200,
+    roomsMax: config.groups.roomsPerDeviceMax,
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),
   };

@@ -3,6 +3,7 @@ import { createArchivePort } from './actors/archive-port.ts';
 import { calls } from './actors/calls.ts';
 import { type BackendOptions, createGatewayBackend } from './actors/gateway-backend.ts';
 import { decideRegistration } from './actors/registration.ts';
+import { createRoomsPort } from './actors/rooms-port.ts';
 import { createRuntime, type Runtime, type RuntimeOptions } from './actors/runtime.ts';
 import { SeeOther } from './actors/see-other.ts';
 import { systemClock } from './base/clock.ts';
@@ -29,6 +30,7 @@ import {
   frameLimitsOf,
   listenerOptionsOf,
   loginLimitsOf,
+  roomDomainOf,
   rosterLimitsOf,
   runtimeOptionsOf,
   storeOptionsOf,
@@ -63,6 +65,8 @@ export interface Node {
 /** Threads of PBKDF2 at once, and behind them; one more is told to try again (RFC 6120 6.5.10 temporary-auth-failure). */
 const DERIVATIONS = { runningMax: 2, waitingMax: 256 } as const;
 const ASK_TIMEOUT_MS = 10_000;
+/** Rooms that the service lists at most; those with the first addresses. */
+const ROOMS_LISTED_MAX = 10_000;
 
 /** Storage, actors and accounts: a node without sockets. */
 interface Core {
@@ -85,6 +89,12 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     archive: createArchivePort(store, config.node.shards),
     rosterLimits: rosterLimitsOf(config),
     archiveLimits: { ...PAGE_DEFAULTS, ...config.archive },
+    rooms: createRoomsPort(() => runtime.listRooms(ROOMS_LISTED_MAX), {
+      keepMs: 2000,
+      now: systemClock.now,
+      onFault: (err) => log.warn({ err }, 'the rooms could not be listed'),
+    }),
+    serverItems: [{ jid: roomDomainOf(config), name: 'Chat rooms' }],
   });
   const runtime: Runtime = createRuntime({
     ...runtimeOptionsOf(config),
@@ -97,6 +107,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     sessionParts: {
       domain: config.node.domain,
       newId: () => shortId(),
+      services: ['conference'],
       dispatchIq: (session, request) => dispatchIq(protocol.iqTable, session, request) === 'handled',
       registration: decideRegistration,
       setPassword: async (user, password) =>

@@ -116,7 +116,7 @@ t.test('a package is imported where it lives', async (t) => {
 });
 
 const PURE =
-  /^src\/(xmpp\/|cluster\/|actors\/(session-|dedupe|turn|keys|messages|calls)|[a-z]+\/[a-z0-9-]*-state\.ts$)/;
+  /^src\/(xmpp\/|cluster\/|actors\/(session-|chat-|group-|dedupe|turn|keys|messages|calls)|[a-z]+\/[a-z0-9-]*-state\.ts$)/;
 
 /** Pure but for this, and why. */
 const IMPURE: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { openMemoryStore } from '../storage/log-store-memory.ts';
-import { listAccounts, pageOfAccounts } from './account-list.ts';
+import { listRows, pageOfRows } from './account-list.ts';
 import { accountIndexRow } from './keys.ts';
 
 async function storeWith(accounts: readonly (readonly [shard: number, user: string])[]) {
@@ -21,11 +21,11 @@ t.test('pages of any size list each account once', async (t) => {
     [3, 'elsewhere@x'],
   ]);
   for (const size of [1, 2, 3, 10]) {
-    const ask = async (_node: string, asked: Parameters<typeof pageOfAccounts>[2]) =>
-      pageOfAccounts(store, [2, 0], { ...asked, limit: Math.min(size, asked.limit) });
-    const found = await listAccounts(['n1'], 2, 100, ask);
+    const ask = async (_node: string, asked: Parameters<typeof pageOfRows>[2]) =>
+      pageOfRows(store, [2, 0], { ...asked, limit: Math.min(size, asked.limit) });
+    const found = await listRows('accounts', ['n1'], 2, 100, ask);
     t.same(
-      found.map(({ user }) => user),
+      found.map(({ jid }) => jid),
       ['a2@x', 'a@x', 'b@x', 'c@x'],
       `pages of ${size}`,
     );
@@ -37,15 +37,15 @@ t.test('the list is bounded, and not told when a node is missing', async (t) => 
     [0, 'a@x'],
     [1, 'b@x'],
   ]);
-  const ask = async (node: string, asked: Parameters<typeof pageOfAccounts>[2]) =>
-    node === 'dead' ? undefined : pageOfAccounts(store, [node === 'n1' ? 0 : 1], asked);
-  t.equal((await listAccounts(['n1', 'n2'], 2, 1, ask)).length, 1);
-  t.equal((await listAccounts(['n1', 'n2'], 2, 9, ask)).length, 2);
+  const ask = async (node: string, asked: Parameters<typeof pageOfRows>[2]) =>
+    node === 'dead' ? undefined : pageOfRows(store, [node === 'n1' ? 0 : 1], asked);
+  t.equal((await listRows('accounts', ['n1', 'n2'], 2, 1, ask)).length, 1);
+  t.equal((await listRows('accounts', ['n1', 'n2'], 2, 9, ask)).length, 2);
   t.equal(
-    (await listAccounts(['n1', 'n2', 'n2'], 2, 9, ask)).length,
+    (await listRows('accounts', ['n1', 'n2', 'n2'], 2, 9, ask)).length,
     2,
     'a shard told of by two leaders is listed once',
   );
-  await t.rejects(listAccounts(['n1', 'dead'], 2, 9, ask), /node dead did not list/);
-  await t.rejects(listAccounts(['n1', 'n2'], 3, 9, ask), /1 of 3 shards have no leader just now/);
+  await t.rejects(listRows('accounts', ['n1', 'dead'], 2, 9, ask), /node dead did not list/);
+  await t.rejects(listRows('accounts', ['n1', 'n2'], 3, 9, ask), /1 of 3 shards have no leader just now/);
 });

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { type ChatEffect, type ChatState, chatStep, newChat } from './chat-state.ts';
+import type { ChatEffect } from './chat-log.ts';
+import { type ChatState, chatStep, newChat } from './chat-state.ts';
 import type { ChatItem, ChatMessage, Send } from './messages.ts';
 import { CHAT_LIMITS } from './runtime.fixture.ts';
 import { newTurn, type Turn } from './turn.ts';

@@ -1,19 +1,19 @@
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { Dedupe, type DedupeLimits, dedupeKey, retryKey } from './dedupe.ts';
-import { SenderOrder } from './dedupe-order.ts';
-import { ALL_DELIVERY_RULES, type DeliveryRules } from './delivery-rules.ts';
-import { chatRow, directMembers, directPeer, isDirect, messageStream, sessionKey } from './keys.ts';
-import type {
-  ChatItem,
-  ChatMessage,
-  LiveMessage,
-  PostItem,
-  Send,
-  SendOrder,
-  SendOutcome,
-  SessionMessage,
-  Source,
-} from './messages.ts';
+import {
+  answer,
+  answerTo,
+  append,
+  type ChatEffect,
+  type ChatLog,
+  isStored,
+  keyOf,
+  type LogLimits,
+  newChatLog,
+  placeOf,
+} from './chat-log.ts';
+import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { chatRow, directMembers, directPeer, isDirect, sessionKey } from './keys.ts';
+import type { ChatItem, ChatMessage, LiveMessage, MessageType, PostItem, Send, SendOutcome } from './messages.ts';
 import type { Turn } from './turn.ts';
 
 /**
@@ -21,19 +21,12 @@ import type { Turn } from './turn.ts';
  * turn; the shell (entity.ts) commits it and runs the effects.
  *
  * Invariants
- * - `lastSeq` counts proposed messages, so the record of `lastSeq + 1` is always the next append of the stream.
  * - Every message goes to every member that is `here`, so a member's inbox can tell a gap by chatSeq alone.
  * - A direct chat comes into being with its first message, after the other side said that it exists. Any other chat is
  *   there when its row is, and takes messages of the members that are `here`.
  */
-export interface ChatState {
-  readonly id: string;
+export interface ChatState extends ChatLog {
   members: Member[];
-  lastSeq: number;
-  lastTs: number;
-  readonly dedupe: Dedupe;
-  /** of sends that may have been lost or come twice */
-  order: SenderOrder;
   /** sends that wait for `exists` of a member; bounded by `waitingMax` */
   waiting: Send[];
   /** ms since the epoch when `exists?` was first asked, 0 when no answer is owed */
@@ -56,19 +49,13 @@ export interface ChatRow {
   readonly members: readonly Member[];
 }
 
-export type ChatEffect =
-  | { readonly t: 'toSession'; readonly to: string; readonly msg: SessionMessage }
-  | { readonly t: 'ackDelivery'; readonly source: Source };
-
-export interface ChatLimits extends DedupeLimits {
+export interface ChatLimits extends LogLimits {
   /** sends that may wait for the answer whether the other side exists; more get `resource-constraint` */
   readonly waitingMax: number;
   /** how long the other side's session may take to say that it exists, ms; then `remote-server-timeout` */
   readonly askTimeoutMs: number;
   /** … and after how long it is asked again, ms: the question may have been lost between nodes */
   readonly askAgainMs?: number;
-  /** all of them when absent; the simulation takes one out at a time */
-  readonly rules?: DeliveryRules;
 }
 
 export function newChat(
@@ -78,22 +65,12 @@ export function newChat(
   tail: readonly MessageRecord[],
   limits: ChatLimits,
 ): ChatState {
-  const dedupe = new Dedupe(limits);
-  for (const record of tail) {
-    const key = dedupeKey(record.oid, record.id, record.inner) ?? (record.tok && retryKey(record.tok));
-    if (key !== undefined) dedupe.add(bare(record.from), key, record.ts);
-  }
-  return {
-    id,
+  return Object.assign(newChatLog(id, lastSeq, tail, limits), {
     members: row === undefined ? [] : [...row.members],
-    lastSeq,
-    lastTs: tail.at(-1)?.ts ?? 0,
-    dedupe,
-    order: new SenderOrder(limits.rules),
     waiting: [],
     askedAt: 0,
     askedAgainAt: 0,
-  };
+  });
 }
 
 export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatEffect>, limits: ChatLimits): void {
@@ -104,31 +81,48 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
       return onExists(chat, message.member, message.exists, turn, limits);
     case 'sweep':
       return onSweep(chat, turn, limits);
+    case 'absent':
+      return;
     case 'deliver':
+      if (message.item.t === 'relay') return onRelay(chat, message, message.item.send, turn, limits);
       if (message.item.t === 'memberGone') onMemberGone(chat, message.item, turn);
       turn.effects.push({ t: 'ackDelivery', source: message.source });
       return;
   }
 }
 
-/** A send may come late, twice, or before one that was lost: it is decided once, in its place. */
 function onArrival(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
-  switch (chat.order.take(send)) {
-    case 'next': {
-      const broken = chat.order.brokenBy(send);
-      if (broken !== undefined) return refuse(chat, send, broken, turn);
+  const place = placeOf(chat, send);
+  switch (place) {
+    case 'decide':
       return onSend(chat, send, turn, limits);
-    }
-    case 'gap': {
+    case 'retry':
+      return onRetry(chat, send, turn);
+    case 'ignore':
+      return;
+    case 'again': {
       const msg = { t: 'again', chat: chat.id, run: send.order?.run } as const;
       turn.immediate.push({ t: 'toSession', to: send.sender, msg });
       return;
     }
-    case 'broken':
-      return refuse(chat, send, 'resource-constraint', turn);
-    case 'had':
-      return onRetry(chat, send, turn);
+    default:
+      return refuse(chat, send, place, turn);
   }
+}
+
+/** A group hands a message over: acknowledged when it is decided, else it comes again. */
+function onRelay(
+  chat: ChatState,
+  { source }: Extract<ChatMessage, { t: 'deliver' }>,
+  relayed: Send,
+  turn: Turn<ChatEffect>,
+  limits: ChatLimits,
+): void {
+  const { shard, idx, pos } = source;
+  const waits = chat.waiting.some(
+    ({ source: other }) => other?.shard === shard && other.idx === idx && other.pos === pos,
+  );
+  if (!waits) onSend(chat, { ...relayed, source }, turn, limits);
 }
 
 /** The answer was lost, or is on its way: it is given again, behind the commit that it speaks of. */
@@ -141,21 +135,6 @@ function onRetry(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   const lost = isStored(send) && (key === undefined || !chat.dedupe.has(sender, key));
   if (lost) return refuse(chat, send, 'resource-constraint', turn);
   answer(send, isStored(send) ? stored(chat, send) : { ok: true }, turn);
-}
-
-type StoredSend = Send & { readonly type: MessageRecord['type'] };
-
-function isStored(send: Send): send is StoredSend {
-  return send.store && send.type !== 'headline' && send.type !== 'error';
-}
-
-function keyOf({ oid, id, inner, order, token }: Send): string | undefined {
-  const tok = tokOf(order, token);
-  return dedupeKey(oid, id, inner) ?? (tok && retryKey(tok));
-}
-
-function tokOf(order: SendOrder | undefined, token: number): string | undefined {
-  return order?.run === undefined ? undefined : `${order.run}.${token.toString(36)}`;
 }
 
 function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
@@ -235,23 +214,9 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, { rules = A
   // A sender whose account was removed and made anew is a member again from here on.
   if (!isHere(chat, send.sender)) join(chat, [send.sender], turn);
   if (!isStored(send)) return passOn(chat, send, turn);
-  const ts = Math.max(turn.now, chat.lastTs);
-  const named = dedupeKey(send.oid, send.id, send.inner);
-  const tok = named === undefined ? tokOf(send.order, send.token) : undefined;
-  const key = tok === undefined ? named : retryKey(tok);
-  // A known one joins the first one's answer: the turn's order holds it back until the first is committed.
-  const known = key !== undefined && !chat.dedupe.add(send.sender, key, ts);
-  if (known && rules.resendsJoin) return answer(send, stored(chat, send), turn);
-  const seq = chat.lastSeq + 1;
-  chat.lastSeq = seq;
-  chat.lastTs = ts;
-  const { from, to, type, id, oid, lang, inner, flags } = send;
-  const plain: MessageRecord =
-    flags === undefined
-      ? { v: 1, from, to, type, id, oid, ts, lang, inner }
-      : { v: 1, from, to, type, id, oid, ts, lang, inner, x: flags };
-  const record = tok === undefined ? plain : { ...plain, tok };
-  turn.streams.push({ t: 'append', stream: messageStream(chat.id), seq, record });
+  const record = append(chat, send, turn, rules.resendsJoin, send.via && { via: send.via });
+  if (record === undefined) return answer(send, stored(chat, send), turn);
+  const seq = chat.lastSeq;
   for (const member of chat.members) {
     if (!member.here) continue;
     const item: ChatItem = { t: 'msg', chat: chat.id, seq, first: seq === member.since + 1 };
@@ -271,31 +236,14 @@ function stored({ members, lastSeq }: ChatState, { sender }: Send): SendOutcome 
 /** Not logged: to the members' live streams, behind what is already proposed here. */
 function passOn(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   const { from, to, type, id, lang, inner, flags } = send;
-  const message: LiveMessage = { from, to, type, id, lang, inner, flags };
+  // Only groups get anything else than messages.
+  const message: LiveMessage = { from, to, type: type as MessageType, id, lang, inner, flags };
   // The turn's messages leave before its effects: one that comes behind this must not overtake it.
   turn.sealed = true;
   for (const member of chat.members) {
     if (member.here) turn.effects.push({ t: 'toSession', to: member.jid, msg: { t: 'live', chat: chat.id, message } });
   }
   answer(send, { ok: true }, turn);
-}
-
-function answer(send: Send, outcome: SendOutcome, turn: Turn<ChatEffect>): void {
-  if (send.token === 0) return;
-  turn.effects.push({ t: 'toSession', to: send.sender, msg: answerTo(send, outcome) });
-  if (outcome.ok) {
-    const failed: SendOutcome = {
-      ok: false,
-      condition: 'resource-constraint',
-      text: 'The server cannot store messages right now',
-    };
-    turn.onFail.push({ t: 'toSession', to: send.sender, msg: answerTo(send, failed) });
-  }
-}
-
-export function answerTo({ token, order }: Send, outcome: SendOutcome): SessionMessage {
-  const run = order?.run;
-  return run === undefined ? { t: 'answer', token, outcome } : { t: 'answer', token, outcome, run };
 }
 
 function refuse(
@@ -309,9 +257,4 @@ function refuse(
   const outcome: SendOutcome = silent ? { ok: true } : { ok: false, condition };
   if (!silent) chat.order.refuse(send, outcome);
   answer(send, outcome, turn);
-}
-
-function bare(jid: string): string {
-  const slash = jid.indexOf('/');
-  return slash === -1 ? jid : jid.slice(0, slash);
 }

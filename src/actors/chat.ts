@@ -1,14 +1,8 @@
 import type { LogStore } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import {
-  answerTo,
-  type ChatEffect,
-  type ChatLimits,
-  type ChatRow,
-  type ChatState,
-  chatStep,
-  newChat,
-} from './chat-state.ts';
+import { answerTo, type ChatEffect } from './chat-log.ts';
+import { type ChatLimits, type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
+import type { DedupeLimits } from './dedupe.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { chatRow, messageStream } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
@@ -78,9 +72,19 @@ class ChatActor extends EntityShell<ChatMessage, ChatEffect> implements ChatEnti
 /** Records read for the sake of `dedupePerSenderMin` alone: a sender who writes rarely has fewer ids after a reload. */
 const OLD_RECORDS_MAX = 1024;
 
+function loadChat(id: string, shard: number, parts: ChatParts, now: number): ChatState {
+  const row = parts.store.get(shard, chatRow(id)) as ChatRow | undefined;
+  const { last, tail } = loadTail(id, shard, parts, now);
+  return newChat(id, row, last, tail, parts.limits);
+}
+
 /** Reads what dedupe needs, newest first, until it is old enough and every sender seen has enough. */
-function loadChat(id: string, shard: number, { store, limits }: ChatParts, now: number): ChatState {
-  const row = store.get(shard, chatRow(id)) as ChatRow | undefined;
+export function loadTail(
+  id: string,
+  shard: number,
+  { store, limits }: { readonly store: LogStore; readonly limits: DedupeLimits },
+  now: number,
+): { readonly last: number; readonly tail: MessageRecord[] } {
   const stream = messageStream(id);
   const last = store.last(shard, stream);
   const tail: MessageRecord[] = [];
@@ -100,5 +104,5 @@ function loadChat(id: string, shard: number, { store, limits }: ChatParts, now: 
     const enough = counts.size > 1 && [...counts.values()].every((count) => count >= limits.dedupePerSenderMin);
     if (enough && old > 0) break;
   }
-  return newChat(id, row, last, tail.reverse(), limits);
+  return { last, tail: tail.reverse() };
 }

@@ -2,7 +2,7 @@ import type { LogStore } from '../storage/log-store.ts';
 import type { Bus } from '../transport/bus.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
-import { type ListedAccount, listAccounts, pageOfAccounts } from './account-list.ts';
+import { type ListedRow, type Listing, listRows, pageOfRows } from './account-list.ts';
 import { type ClusterParts, CROSSING_DEFAULTS, type CrossingOptions } from './crossing-options.ts';
 import { type AskMessage, FarAsks } from './far-asks.ts';
 import { GatewayLinks } from './gateway-links.ts';
@@ -144,11 +144,11 @@ export class Crossing {
   }
 
   /** @throws (rejects) when a node does not answer, or a shard has no leader who could */
-  async accounts(limit: number): Promise<ListedAccount[]> {
+  async list(of: Listing, limit: number): Promise<ListedRow[]> {
     const { routes, store, nodeId } = this.#parts;
     const nodes = [nodeId, ...routes.farLeaders()];
-    return listAccounts(nodes, routes.shards, limit, async (node, ask) =>
-      node === nodeId ? pageOfAccounts(store, routes.led(), ask) : this.#asks.node(node, ask),
+    return listRows(of, nodes, routes.shards, limit, async (node, ask) =>
+      node === nodeId ? pageOfRows(store, routes.led(), ask) : this.#asks.node(node, ask),
     );
   }
 
@@ -173,6 +173,9 @@ export class Crossing {
       case 'exists?':
       case 'answer':
       case 'again':
+      case 'room':
+      case 'said':
+      case 'present?':
         return this.#send({ t: 'session', shard, hop: 0, origin: this.#parts.nodeId, to: user, msg });
       case 'bind':
       case 'resume':
@@ -299,7 +302,7 @@ export class Crossing {
   #answerTo(ask: NodeAsk): Parameters<FarAsks['onAnswer']>[1] {
     const { store, routes } = this.#parts;
     if (ask.t === 'fetch') return { t: 'fetch', found: this.#pages.serve(ask.chats) };
-    return pageOfAccounts(store, routes.led(), ask);
+    return pageOfRows(store, routes.led(), ask);
   }
 
   /** Takes what is for this node's entities; sends the rest on to who leads, or gives it back. */
@@ -318,7 +321,10 @@ export class Crossing {
     switch (wire.t) {
       case 'session': {
         // What is only for live streams, or for who waits for it, need not wake anybody.
-        const wakes = wire.msg.t === 'exists?' || (wire.msg.t === 'peer' && wire.msg.msg.t !== 'presence');
+        const wakes =
+          wire.msg.t === 'exists?' ||
+          wire.msg.t === 'present?' ||
+          (wire.msg.t === 'peer' && wire.msg.msg.t !== 'presence');
         if (wakes || here.isActive(wire.to)) here.session(wire.to, wire.msg);
         return;
       }

@@ -13,6 +13,11 @@ export function isDirect(chatId: string): boolean {
   return chatId.includes('/');
 }
 
+/** The group of a room; other chats that are not direct have no room. */
+export function isRoom(chatId: string, roomDomain: string | undefined): boolean {
+  return roomDomain !== undefined && !isDirect(chatId) && chatId.endsWith(`@${roomDomain}`);
+}
+
 /** The bare JIDs of a direct chat, one when it is a chat with oneself. */
 export function directMembers(chatId: string): string[] {
   const slash = chatId.indexOf('/');
@@ -44,3 +49,8 @@ export const indexStream = (bareJid: string, chatId: string): string => `x/${bar
 export const accountIndexRow = (bareJid: string): string => `A/${bareJid}`;
 /** Row that tells which resources of a user are available, so that the shard's next leader knows who is gone. */
 export const onlineRow = (bareJid: string): string => `O/${bareJid}`;
+
+/** Prefix of all rows of a group but its messages. */
+export const groupRows = (room: string): string => `G/${room}/`;
+/** Row that lists a public group of the shard, for the service's list of rooms; its value is the room's name. */
+export const roomIndexRow = (room: string): string => `R/${room}`;

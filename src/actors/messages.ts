@@ -27,11 +27,15 @@ export interface ChatItem {
   readonly seq: number;
   /** true when it is the first message this member gets from the chat, so that a gap can be told from a beginning */
   readonly first: boolean;
+  /** of a group, with `first`: the last chatSeq of an earlier membership, 0 when none is known */
+  readonly before?: number;
 }
 
-/** Outbox item of a session: a PeerMessage that must not be lost (subscriptions), or the end of a membership. */
+/** Outbox item that must not be lost: between sessions (subscriptions), the end of a membership, a group's to a direct chat. */
 export type PostItem =
   | { readonly t: 'peer'; readonly msg: PeerMessage }
+  /** a message that a group hands to the direct chat of two users: private messages, invitations */
+  | { readonly t: 'relay'; readonly send: Send }
   /** `cur` is the member's cursor of the chat (UserChatRow) when it went: who joined at or after it is someone else */
   | { readonly t: 'memberGone'; readonly member: string; readonly cur: number };
 
@@ -45,13 +49,15 @@ export function isForNow(condition: StanzaCondition): boolean {
   return condition === 'resource-constraint' || condition === 'remote-server-timeout';
 }
 
-/** A message stanza on its way to its chat. */
+/** A message stanza on its way to its chat; to a group presence and iqs as well, in one order with them. */
 export interface Send {
   readonly t: 'send';
+  /** absent: a message */
+  readonly kind?: 'presence' | 'iq';
   readonly from: string;
   readonly sender: string;
   readonly to: string;
-  readonly type: MessageRecord['type'] | 'headline' | 'error';
+  readonly type: MessageType | 'available' | 'unavailable' | 'get' | 'set' | 'result';
   readonly id: string | undefined;
   readonly oid: string | undefined;
   readonly lang: string | undefined;
@@ -63,7 +69,12 @@ export interface Send {
   readonly token: number;
   /** absent when nobody asks for order: what the server itself says */
   readonly order?: SendOrder;
+  readonly via?: MessageRecord['via'];
+  /** of a relayed one, where the chat has it from */
+  readonly source?: Source;
 }
+
+export type MessageType = MessageRecord['type'] | 'headline' | 'error';
 
 /** What keeps the sends of one session to one chat in order, and one of each, over a bus that may lose them. */
 export interface SendOrder {
@@ -82,17 +93,29 @@ export type ChatMessage =
   | Send
   | { readonly t: 'sweep'; readonly now: number }
   | { readonly t: 'exists'; readonly member: string; readonly exists: boolean }
+  /** the answer to `present?`: those that are not in the group */
+  | { readonly t: 'absent'; readonly user: string; readonly resources: readonly string[] }
   | { readonly t: 'deliver'; readonly source: Source; readonly item: PostItem };
 
 /** A message for live streams only, in order with the chat's logged ones. */
 export interface LiveMessage {
   readonly from: string;
   readonly to: string;
-  readonly type: Send['type'];
+  readonly type: MessageType;
   readonly id: string | undefined;
   readonly lang: string | undefined;
   readonly inner: string;
   readonly flags: MessageFlags | undefined;
+}
+
+/** What a group says to the device that sent it something: stanzas for its stream, and what becomes of its presence. */
+export interface GroupAnswer {
+  /** whole stanzas, addressed, in order */
+  readonly xml: readonly string[];
+  /** the device is in the room under this nick; with `had`, from now on, and has had everything up to that chatSeq */
+  readonly joined?: { readonly nick: string; readonly had?: number };
+  /** … or is not any more */
+  readonly left?: true;
 }
 
 export type SessionMessage =
@@ -105,11 +128,31 @@ export type SessionMessage =
     }
   | { readonly t: 'live'; readonly chat: string; readonly message: LiveMessage }
   | { readonly t: 'exists?'; readonly chat: string }
-  | { readonly t: 'answer'; readonly token: number; readonly outcome: SendOutcome; readonly run?: string }
+  | {
+      readonly t: 'answer';
+      readonly token: number;
+      readonly outcome: SendOutcome;
+      readonly run?: string;
+      /** of a group */
+      readonly group?: GroupAnswer;
+    }
+  /** of a group to devices that are in it: a stanza without `to`. At most once: presence, typing */
+  | {
+      readonly t: 'room';
+      readonly chat: string;
+      readonly resources: readonly string[];
+      readonly xml: string;
+      /** they are not in it any more */
+      readonly left?: true;
+    }
+  /** a group's message for occupants who are no members: what is lost is fetched with the next one */
+  | { readonly t: 'said'; readonly chat: string; readonly seq: number; readonly record: MessageRecord }
+  /** the group asks which of these devices are in it: those that are not are taken out */
+  | { readonly t: 'present?'; readonly chat: string; readonly resources: readonly string[] }
   /** a send before one that came is missing: all unanswered ones to this chat are wanted again, in order */
   | { readonly t: 'again'; readonly chat: string; readonly run: string | undefined }
   /** resources that were available under the shard's former leader; those that are not back are gone */
-  | { readonly t: 'orphans'; readonly resources: readonly string[] }
+  | { readonly t: 'orphans'; readonly resources: readonly string[]; readonly rooms?: readonly string[] }
   /** the session was live on the shard's former leader: it goes on here */
   | { readonly t: 'adopt'; readonly blob: SessionBlob; readonly connOf: (place: StreamPlace) => ConnPort }
   | GatewayMessage;

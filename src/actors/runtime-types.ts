@@ -2,11 +2,14 @@ import type { LogStore, Write } from '../storage/log-store.ts';
 import type { Bus } from '../transport/bus.ts';
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
+import type { ListedRoom } from '../xmpp/xep0045-muc.ts';
 import type { ListedAccount } from './account-list.ts';
+import type { LogLimits } from './chat-log.ts';
 import type { ChatLimits } from './chat-state.ts';
 import type { CrossingStats } from './crossing.ts';
 import type { ClusterParts } from './crossing-options.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
+import type { GroupLimits } from './group-state.ts';
 import type { ChatMessage, SessionMessage } from './messages.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { LeaderDirectory } from './routes.ts';
@@ -37,9 +40,11 @@ export interface RuntimeOptions {
   readonly rowsMax: number;
   readonly chat: ChatLimits;
   readonly session: SessionLimits;
+  /** absent: there are no rooms */
+  readonly groups?: GroupOptions;
   readonly sessionParts: Pick<
     SessionShellParts,
-    'domain' | 'newId' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf'
+    'domain' | 'newId' | 'services' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf'
   >;
   /** timers of the node; the machine's when absent */
   readonly later?: (delayMs: number, run: () => void) => void;
@@ -53,6 +58,9 @@ export interface RuntimeOptions {
   readonly rules?: DeliveryRules;
   onCrash(kind: string, error: unknown): void;
 }
+
+/** What an operator decides about groups; dedupe is that of all chats. */
+export type GroupOptions = Omit<GroupLimits, keyof LogLimits | 'domain' | 'newId'>;
 
 export interface RuntimeStats {
   readonly sessions: number;
@@ -78,6 +86,8 @@ export interface Runtime {
   fetch(entries: readonly ArchiveEntry[]): (MessageRecord | undefined)[] | Promise<(MessageRecord | undefined)[]>;
   /** Accounts of all nodes, sorted, at most `limit`; rejects when a node does not answer. */
   listAccounts(limit: number): Promise<readonly ListedAccount[]>;
+  /** Public rooms of all nodes, sorted, at most `limit`; rejects when a node does not answer. */
+  listRooms(limit: number): Promise<readonly ListedRoom[]>;
   /** Writes rows outside any entity (the node's own); rejects when the log refuses them. */
   write(shard: number, writes: readonly Write[]): Promise<void>;
   /**

@@ -41,6 +41,7 @@ export const SESSION_LIMITS: SessionLimits = {
   catchUpMax: 1000,
   lateMs: 1000,
   heldMax: 10,
+  roomsMax: 100,
   conflict: 'replace',
   roster: ROSTER_LIMITS,
 };

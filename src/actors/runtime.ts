@@ -1,16 +1,17 @@
 import { systemClock } from '../base/clock.ts';
 import { shardOf } from '../base/hash.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { listAccounts, pageOfAccounts } from './account-list.ts';
+import { accountsOf, type ListedRow, type Listing, listRows, pageOfRows } from './account-list.ts';
 import { spawnChat } from './chat.ts';
-import { answerTo } from './chat-state.ts';
+import { answerTo } from './chat-log.ts';
 import { Crossing } from './crossing.ts';
 import { type ClusterParts, CROSSING_DEFAULTS } from './crossing-options.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { Entities } from './entities.ts';
 import type { EntityRuntime } from './entity.ts';
+import { spawnGroup } from './group.ts';
 import { HandOvers } from './hand-overs.ts';
-import { chatKey, inboxStream, messageStream, onlineRow, sessionKey } from './keys.ts';
+import { chatKey, inboxStream, isRoom, messageStream, onlineRow, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, PostItem, SessionMessage, Source } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { Pages } from './pages.ts';
@@ -82,6 +83,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       stanzas,
       rowsMax: options.rowsMax,
       ...(limits && { crossing: limits }),
+      ...(options.groups && { roomDomain: options.groups.roomDomain }),
       newRun: () => cluster?.newRun(),
       epochOf: (shard) => routes.epochOf(shard),
       lastInbox: (user) => store.last(shardOfSession(user), inboxStream(user)),
@@ -93,11 +95,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     };
     const chatLimits = { ...options.chat, rules, ...(limits && { askAgainMs: limits.sendRetryMs }) };
     const chatParts = { ...common, limits: chatLimits };
+    const groupParts = options.groups && {
+      ...common,
+      limits: { ...options.chat, ...options.groups, rules, domain: sessionParts.domain, newId: sessionParts.newId },
+    };
     return new Entities({
       ...options,
       movable: cluster !== undefined,
       spawnSession: (user, shard) => spawnSession(user, shard, sessionParts, entityRuntime),
-      spawnChat: (id, shard) => spawnChat(id, shard, chatParts, entityRuntime),
+      spawnChat: (id, shard) =>
+        groupParts !== undefined && isRoom(id, groupParts.limits.roomDomain)
+          ? spawnGroup(id, shard, groupParts, entityRuntime)
+          : spawnChat(id, shard, chatParts, entityRuntime),
     });
   }
 
@@ -214,6 +223,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       | undefined;
   }
 
+  async function list(of: Listing, limit: number): Promise<ListedRow[]> {
+    if (crossing !== undefined) return crossing.list(of, limit);
+    const page = async (_node: string, ask: Parameters<typeof pageOfRows>[2]) => pageOfRows(store, routes.led(), ask);
+    return listRows(of, [options.nodeId], routes.shards, limit, page);
+  }
+
   function lead(shard: number, epoch = 0): void {
     if (cluster === undefined || crossing === undefined) return;
     if (!routes.lead(shard, epoch)) return handOvers?.resume(shard);
@@ -231,7 +246,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     if (rows.length === 0) return;
     later(limits.orphansAfterMs + random.float() * limits.orphansSpreadMs, () => {
       if (!routes.leads(shard)) return;
-      for (const [key, { resources }] of rows) tellSession(key.slice(prefix.length), { t: 'orphans', resources });
+      for (const [key, { resources, rooms = [] }] of rows)
+        tellSession(key.slice(prefix.length), { t: 'orphans', resources, rooms });
     });
   }
 
@@ -291,11 +307,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     toSession,
     toChat,
     fetch: (entries) => pages.fetch(entries),
-    listAccounts: async (limit) =>
-      crossing?.accounts(limit) ??
-      listAccounts([options.nodeId], routes.shards, limit, async (_node, ask) =>
-        pageOfAccounts(store, routes.led(), ask),
-      ),
+    listAccounts: async (limit) => accountsOf(await list('accounts', limit)),
+    listRooms: async (limit) => (await list('rooms', limit)).map(({ jid, value }) => ({ jid, name: value as string })),
     write: (shard, writes) =>
       new Promise((resolve, reject) => {
         pipeline.submit({

@@ -2,11 +2,12 @@ import type { AvailablePresence } from '../xmpp/module.ts';
 import { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { ConnPort, Send } from './messages.ts';
+import { fetchGaps } from './session-rooms.ts';
 import { keepSend } from './session-sends.ts';
 import { onInboxHas } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream } from './session-streams.ts';
-import type { Refusal, SessionLimits, Stream, StreamManagement } from './session-types.ts';
+import type { Refusal, SessionLimits, Stream, StreamManagement, UserChatRow } from './session-types.ts';
 
 /**
  * A live session as a plain value, so that it can go on at another node without its clients noticing: its streams with
@@ -23,6 +24,7 @@ export interface SessionBlob {
   readonly nextSid: number;
   readonly sends: { readonly tokens: number; readonly at: number };
   readonly online: readonly string[] | undefined;
+  readonly onlineRooms?: readonly string[];
   /** inboxSeq when it left: live streams have had everything up to here */
   readonly inboxSeq: number;
   readonly streams: readonly StreamBlob[];
@@ -59,6 +61,8 @@ export interface StreamBlob {
   readonly lag: { readonly next: number; readonly blocked: boolean } | undefined;
   readonly held: readonly (readonly [key: string, xml: string])[] | undefined;
   readonly sm: ManagementBlob | undefined;
+  /** rooms it is in: room, nick, chatSeq it gets next */
+  readonly rooms?: readonly (readonly [room: string, nick: string, next: number])[];
   /** undefined while detached */
   readonly place: StreamPlace | undefined;
 }
@@ -114,7 +118,7 @@ export function exportSession(
       .filter((one) => one.sid === sid && one.n > 0)
       .map(({ n }) => n)
       .sort((a, b) => a - b);
-  const { user, run, nextToken, nextSid, sends, online, inboxSeq } = session;
+  const { user, run, nextToken, nextSid, sends, online, onlineRooms, inboxSeq } = session;
   return {
     v: 1,
     user,
@@ -123,6 +127,7 @@ export function exportSession(
     nextSid,
     sends: { ...sends },
     online,
+    onlineRooms,
     inboxSeq,
     streams: streams.map((stream) => exportStream(stream, openOf(stream.sid), placeOf)),
     pending,
@@ -152,6 +157,7 @@ function exportStream(
     lag: lag && { next: lag.next, blocked: lag.blocked },
     held: held?.entries(),
     sm: sm && exportManagement(sm, open),
+    ...(stream.rooms && { rooms: [...stream.rooms].map(([room, { nick, next }]) => [room, nick, next] as const) }),
     place,
   };
 }
@@ -183,6 +189,7 @@ export function importSession(
   session.nextSid = Math.max(session.nextSid, blob.nextSid);
   Object.assign(session.sends, blob.sends, { at: Math.min(blob.sends.at, session.now) });
   session.online = blob.online;
+  session.onlineRooms = blob.onlineRooms ?? [];
   for (const [key, value] of blob.lazy) session.putLazily(key, value);
   const bySid = new Map(blob.streams.map((one) => [one.sid, importStream(session, one, blob.inboxSeq, connOf)]));
   const since = session.now;
@@ -236,11 +243,22 @@ function importStream(
     given,
     early: early && new Set(early),
     held,
+    rooms: importRooms(session, blob.rooms),
   };
   session.byResource.set(resource, stream);
   session.bySid.set(sid, stream);
   if (stream.lag !== undefined) session.turn.always({ t: 'catchUp', stream });
+  fetchGaps(session, stream);
   return stream;
+}
+
+/** What reached the inbox between the nodes was pushed to no device that is in the room. */
+function importRooms(session: SessionState, blob: StreamBlob['rooms']): Stream['rooms'] {
+  const rooms = blob?.map(([room, nick, next]) => {
+    const upTo = Math.max(next - 1, session.get<UserChatRow>(session.namesOf(room).rowKey)?.cur ?? 0);
+    return [room, { nick, next, upTo, loading: false }] as const;
+  });
+  return rooms && new Map(rooms);
 }
 
 /** What reached the inbox between the nodes was pushed to nobody: a live stream catches up with it. */

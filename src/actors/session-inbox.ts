@@ -1,7 +1,7 @@
 import { ACCOUNT_KEY, type AccountRow } from '../xmpp/account.ts';
 import { parseJid } from '../xmpp/jid.ts';
 import { archivesFor, PREFS_ROW } from '../xmpp/mam-prefs.ts';
-import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
+import { addressesFor, type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import { type RouteStream, routeMessage } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { wrapCarbon } from '../xmpp/xep0280-carbons.ts';
@@ -11,6 +11,7 @@ import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
 import { chatKey, directPeer, isDirect } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
+import { pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import { SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
 
@@ -40,12 +41,18 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
     return;
   }
   // A gap: an earlier item was lost on the way. The source sends both again, in order.
-  if (rules.deliveriesChained && (row === undefined ? !item.first : item.seq > row.cur + 1)) {
+  if (rules.deliveriesChained && isGap(item, row)) {
     turn.immediate.push({ t: 'nackDelivery', source });
     return;
   }
   deliver(session, item, record, row ?? NO_CHAT, names);
   (rules.ackAfterCommit ? turn.effects : turn.immediate).push({ t: 'ackDelivery', source });
+}
+
+/** A member who was taken out of a group and in again goes on with the first message since, once it has those before. */
+function isGap({ seq, first, before }: ChatItem, row: UserChatRow | undefined): boolean {
+  if (row === undefined) return !first;
+  return first && before !== undefined ? row.cur < before : seq > row.cur + 1;
 }
 
 /**
@@ -70,7 +77,9 @@ function deliver(
   const { user } = session;
   const { chat } = item;
   const mine = isFrom(record, user);
-  const n = isShown(session, chat, record) ? before.n + 1 : undefined;
+  const inRoom = record.type === 'groupchat';
+  // A group has an archive of its own (XEP-0313 on the room); the user's has direct chats.
+  const n = !inRoom && isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
   const pointer = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
   const row: UserChatRow = {
@@ -80,7 +89,8 @@ function deliver(
     unread: mine ? 0 : before.unread + (record.x?.quiet === true ? 0 : 1),
     read: mine ? item.seq : before.read,
   };
-  const taken = push(session, record, seq, mine, n !== undefined);
+  const taken = inRoom || push(session, record, seq, mine, n !== undefined);
+  if (inRoom) pushToRoom(session, chat, item.seq, record);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
   session.lastPointer = pointer;
@@ -174,6 +184,7 @@ function isToSelf(message: { readonly to: string }, user: string): boolean {
 /** What the archive does not show has no archive id (XEP-0313 5.1.3), so no stanza-id either. */
 function renderFor(session: SessionState, record: MessageRecord, seq: number, shown: boolean, delayed = false): string {
   return renderMessage(record, {
+    ...addressesFor(record, session.user),
     ...(shown && { stanzaId: { by: session.user, id: String(seq) } }),
     ...(delayed && { delay: { from: session.domain } }),
   });

@@ -1,7 +1,8 @@
 import type { Element } from 'ltx';
+import { serviceAt } from '../xmpp/iq-table.ts';
 import { type Jid, parseJid, tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
-import type { IqRequest, PeerMessage, StanzaCondition } from '../xmpp/module.ts';
+import type { IqRequest, IqTarget, PeerMessage, StanzaCondition } from '../xmpp/module.ts';
 import { sharesPresence } from '../xmpp/rfc6121-peer.ts';
 import { routeIq } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
@@ -11,6 +12,7 @@ import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
 import { afterOwnWrites } from './session-reads.ts';
+import { isRoomAddress, sendToRoom } from './session-rooms.ts';
 import { sendError } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
 import type { Stream } from './session-types.ts';
@@ -20,28 +22,46 @@ import type { Stream } from './session-types.ts';
 type IqType = 'get' | 'set' | 'result' | 'error';
 const TYPES: readonly string[] = ['get', 'set', 'result', 'error'];
 
-export function onIq(session: SessionState, stream: Stream, el: Element, inner: string): void {
+/** @returns true when it is handled later: a room answers it */
+export function onIq(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
+  const refuse = (condition: StanzaCondition): false => {
+    sendError(session, stream, el, condition);
+    return false;
+  };
   const { type, id, to: rawTo } = el.attrs;
-  if (type === undefined || !TYPES.includes(type) || id === undefined || id === '')
-    return sendError(session, stream, el, 'bad-request');
+  if (type === undefined || !TYPES.includes(type) || id === undefined || id === '') return refuse('bad-request');
   const request = type === 'get' || type === 'set';
-  if (request && el.getChildElements().length !== 1) return sendError(session, stream, el, 'bad-request');
+  if (request && el.getChildElements().length !== 1) return refuse('bad-request');
   const to = rawTo === undefined ? parseJid(session.user) : tryJid(rawTo);
-  if (to === undefined) return sendError(session, stream, el, 'jid-malformed');
-  if (to.domain !== session.domain)
-    return request ? sendError(session, stream, el, 'remote-server-not-found') : undefined;
-  const here = to.local === '' ? 'server' : to.full === session.user ? 'account' : undefined;
+  if (to === undefined) return refuse('jid-malformed');
+  if (isRoomAddress(session, to)) return sendToRoom(session, stream, el, inner, n, to);
+  const here = targetOf(session, to);
+  if (here === undefined && to.domain !== session.domain) return request && refuse('remote-server-not-found');
   if (here === undefined) {
     const xml = stanza('iq', { from: stream.jid, to: to.full, id, type, 'xml:lang': el.attrs['xml:lang'] }, inner);
-    return session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
+    session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
+    return false;
   }
-  if (!request) return;
+  if (!request) return false;
   const ask = (): void => answer(session, iqRequest(session, stream, el, type, id, to), here, false);
-  if (here !== 'account' || !readsArchive(el)) return ask();
+  if (here !== 'account' || !readsArchive(el)) {
+    ask();
+    return false;
+  }
   const later = (): void => {
     if (!stream.ended) ask();
   };
   if (!afterOwnWrites(session, later)) sendError(session, stream, el, 'resource-constraint');
+  return false;
+}
+
+/** Who of this side answers; undefined: another user, or nobody. */
+function targetOf(session: SessionState, to: Jid): IqTarget | undefined {
+  const service = serviceAt(to, session.domain);
+  if (service !== undefined) return session.parts.services?.includes(service) ? service : undefined;
+  if (to.domain !== session.domain) return undefined;
+  if (to.local === '') return 'server';
+  return to.full === session.user ? 'account' : undefined;
 }
 
 /** A query or metadata request of XEP-0313. */
@@ -50,8 +70,9 @@ function readsArchive(el: Element): boolean {
   return payload?.getNS() === NS_MAM && payload.getName() !== 'prefs';
 }
 
-function answer(session: SessionState, request: IqRequest, target: 'account' | 'server', foreign: boolean): void {
-  if (!foreign && request.payload.getNS() === REGISTER_NS) return register(session, request);
+function answer(session: SessionState, request: IqRequest, target: IqTarget, foreign: boolean): void {
+  if (!foreign && (target === 'server' || target === 'account') && request.payload.getNS() === REGISTER_NS)
+    return register(session, request);
   if (!session.parts.dispatchIq(session, request, target, foreign)) request.error('service-unavailable');
 }
 
@@ -92,8 +113,8 @@ function iqRequest(
     to,
     stream,
     reply: (inner = '') => session.send(stream, respond(stream.jid, from, id, 'result', inner)),
-    error: (condition, text) =>
-      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text }))),
+    error: (condition, text, appCondition) =>
+      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text, appCondition }))),
   };
 }
 
@@ -109,7 +130,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
     const xml = respond(msg.from, msg.to, msg.id, type, inner);
     session.tell(from.bare, { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type });
   };
-  const refuse = (condition: StanzaCondition, text?: string): void => back('error', errorInner(condition, { text }));
+  const refuse: IqRequest['error'] = (condition, text, appCondition) =>
+    back('error', errorInner(condition, { text, appCondition }));
   const request = msg.type === 'get' || msg.type === 'set';
   // An account that does not exist is asked like one that does and has no streams: the answers must not differ.
   const streams = session

@@ -2,6 +2,7 @@ import { contacts, seesUs } from '../xmpp/rfc6121-contacts.ts';
 import { unavailableXml } from '../xmpp/rfc6121-subscription.ts';
 import { withTo } from '../xmpp/stanza.ts';
 import { onlineRow } from './keys.ts';
+import { tellAbsent } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import { DELETED } from './turn.ts';
 
@@ -21,19 +22,22 @@ import { DELETED } from './turn.ts';
 export interface OnlineRow {
   readonly v: 1;
   readonly resources: readonly string[];
+  /** rooms that some device of the user is in (XEP-0045) */
+  readonly rooms?: readonly string[];
 }
 
 /** After a stream became available or ceased to be: one op, only when it changes what the row says. */
 export function noteOnline(session: SessionState): void {
   if (session.parts.crossing === undefined) return;
   const resources = available(session);
-  const { online } = session;
-  const same = resources.length === online?.length && resources.every((one, i) => one === online[i]);
-  if (!same) writeOnline(session, resources);
+  const rooms = joinedRooms(session);
+  const { online, onlineRooms } = session;
+  if (online === undefined || !isSame(resources, online) || !isSame(rooms, onlineRooms))
+    writeOnline(session, resources, rooms);
 }
 
 /** The shard's former leader knew these resources as available. Those that are not back are gone. */
-export function onOrphans(session: SessionState, resources: readonly string[]): void {
+export function onOrphans(session: SessionState, resources: readonly string[], rooms: readonly string[]): void {
   const now = available(session);
   for (const resource of resources) {
     if (now.includes(resource)) continue;
@@ -46,7 +50,26 @@ export function onOrphans(session: SessionState, resources: readonly string[]): 
     for (const stream of session.streams())
       if (stream.presence !== undefined) session.send(stream, withTo(xml, session.user));
   }
-  writeOnline(session, now);
+  // A device that is back has to enter its rooms again, and may have done so.
+  for (const room of rooms) {
+    const absent = resources.filter((resource) => session.byResource.get(resource)?.rooms?.has(room) !== true);
+    if (absent.length > 0) tellAbsent(session, room, absent);
+  }
+  writeOnline(session, now, joinedRooms(session));
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
+}
+
+function joinedRooms(session: SessionState): readonly string[] {
+  let found: Set<string> | undefined;
+  for (const { rooms } of session.byResource.values()) {
+    if (rooms === undefined) continue;
+    found ??= new Set();
+    for (const room of rooms.keys()) found.add(room);
+  }
+  return found === undefined ? NONE : [...found];
 }
 
 function available(session: SessionState): readonly string[] {
@@ -58,8 +81,10 @@ function available(session: SessionState): readonly string[] {
 
 const NONE: readonly string[] = [];
 
-function writeOnline(session: SessionState, resources: readonly string[]): void {
+function writeOnline(session: SessionState, resources: readonly string[], rooms: readonly string[]): void {
   session.online = resources;
-  const row: OnlineRow | typeof DELETED = resources.length === 0 ? DELETED : { v: 1, resources };
+  session.onlineRooms = rooms;
+  const gone = resources.length === 0 && rooms.length === 0;
+  const row: OnlineRow | typeof DELETED = gone ? DELETED : { v: 1, resources, ...(rooms.length > 0 && { rooms }) };
   session.turn.rows.set(onlineRow(session.user), row);
 }

@@ -10,13 +10,14 @@ import { failedXml, NS_SM, parseSm } from '../xmpp/xep0198-stream-management.ts'
 import { carbonEligible } from '../xmpp/xep0280-carbons.ts';
 import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
-import { originId, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
+import { originId, stripRoomIds, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
 import { directChatId } from './keys.ts';
-import { type Frame, isForNow, type Send, type SendOutcome } from './messages.ts';
+import { type Frame, type GroupAnswer, isForNow, type Send, type SendOutcome } from './messages.ts';
 import { startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
+import { isRoomAddress, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
 import { awaitItem, keepSend, orderOf, takeSend, takeUntaken } from './session-sends.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable, unknownRefusals } from './session-streams.ts';
@@ -69,9 +70,12 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
     case 'message':
       return onMessage(session, stream, el, inner, n);
     case 'iq':
-      onIq(session, stream, el, inner);
-      return false;
+      return onIq(session, stream, el, inner, n);
     default: {
+      const to = el.attrs['to'] === undefined ? undefined : tryJid(el.attrs['to']);
+      const type = el.attrs['type'];
+      if (to !== undefined && isRoomAddress(session, to) && (type === undefined || type === 'unavailable'))
+        return sendToRoom(session, stream, el, inner, n, to);
       const outcome = onClientPresence(session, stream, el, inner, session.parts.limits.roster);
       noteOnline(session);
       if ((outcome.t === 'initial' || outcome.t === 'update') && outcome.flush) startCatchUp(session, stream);
@@ -113,11 +117,13 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   const { to: rawTo, id } = el.attrs;
   const to = tryJid(rawTo ?? session.user);
   if (to === undefined) return refuse('jid-malformed');
-  if (to.domain !== session.domain) return refuse('remote-server-not-found');
+  const inRoom = isRoomAddress(session, to);
+  if (to.domain !== session.domain && !inRoom) return refuse('remote-server-not-found');
   if (to.local === '') return refuse('service-unavailable');
   const type = messageType(el.attrs['type']);
-  if (type === 'groupchat') return refuse('service-unavailable');
-  chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
+  if (type === 'groupchat' && !inRoom) return refuse('service-unavailable');
+  if (inRoom) chat = to.bare;
+  else chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
   const earlier = refusedForNow(session, stream, chat);
   if (earlier !== undefined) return refuse(earlier, 'A message before this one was refused');
   if (!takeToken(session)) return refuse('resource-constraint', 'You send faster than this server allows: wait');
@@ -133,7 +139,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
     id,
     oid: originId(el),
     lang: el.attrs['xml:lang'],
-    inner: stripStanzaIds(el, inner, session.domain),
+    inner: inRoom ? stripRoomIds(el, inner, to) : stripStanzaIds(el, inner, session.domain),
     ...decide(el, type),
     token,
     order: orderOf(session, chat),
@@ -167,10 +173,11 @@ function takeToken(session: SessionState): boolean {
 }
 
 /** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */
-export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome): void {
+export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome, group?: GroupAnswer): void {
   if (outcome.ok && outcome.upTo !== undefined && awaitItem(session, token, outcome.upTo)) return;
   const pending = takeSend(session, token);
   if (pending === undefined) return;
+  if (group !== undefined) onGroupAnswer(session, pending, group);
   onDecided(session, pending, outcome);
   if (outcome.ok || !isForNow(outcome.condition) || !session.parts.rules.refusalsChained) return;
   // The chat does not take them either (SenderOrder), but it may move, and would be given them as the first ones.
@@ -191,7 +198,10 @@ function onDecided(session: SessionState, pending: PendingSend, outcome: SendOut
   const { to, id, type } = pending.send;
   if (stream.ended) return;
   const effects: SessionEffect[] = [];
-  if (!outcome.ok && type !== 'error') {
+  if (!outcome.ok && pending.send.kind !== undefined) {
+    const xml = roomErrorXml(pending.send, errorInner(outcome.condition, { text: outcome.text }));
+    if (xml !== undefined) effects.push({ t: 'stanza', stream, xml, seq: 0 });
+  } else if (!outcome.ok && type !== 'error') {
     const attrs = { type: 'error', from: to, to: stream.jid, id };
     const xml = stanza('message', attrs, errorInner(outcome.condition, { text: outcome.text }));
     const refusal = noteRefusal(stream, { n, condition: outcome.condition, chat });

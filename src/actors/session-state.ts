@@ -20,6 +20,7 @@ import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import type { WaitingRead } from './session-reads.ts';
+import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
@@ -79,6 +80,8 @@ export class SessionState implements SessionPort {
   outside = 0;
   /** available resources as the row says (session-online.ts); undefined when that is not known */
   online: readonly string[] | undefined = [];
+  /** … and rooms that some device of the user is in */
+  onlineRooms: readonly string[] = [];
   /** questions about the archive that wait for sends before them, in order */
   readonly reads: WaitingRead[] = [];
   /** Token bucket of sends, one for all devices: tokens left, and when that was true (ms since the epoch, 0 = never). */
@@ -170,14 +173,20 @@ export class SessionState implements SessionPort {
       case 'deliver':
         return this.#onDeliver(message.source, message.item, message);
       case 'answer':
-        if (message.run === this.run) onSendAnswer(this, message.token, message.outcome);
+        if (message.run === this.run) onSendAnswer(this, message.token, message.outcome, message.group);
         return;
       case 'again':
         return onAgain(this, message.chat, message.run);
       case 'adopt':
         return this.#adopt(message);
       case 'orphans':
-        return onOrphans(this, message.resources);
+        return onOrphans(this, message.resources, message.rooms ?? []);
+      case 'room':
+        return onRoom(this, message);
+      case 'said':
+        return pushToRoom(this, message.chat, message.seq, message.record);
+      case 'present?':
+        return onPresentAsk(this, message);
       case 'live':
         return onLive(this, message.chat, message.message);
       case 'peer':

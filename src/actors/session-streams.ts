@@ -11,6 +11,7 @@ import {
 } from '../xmpp/xep0198-stream-management.ts';
 import type { CloseReason, ConnPort, GatewayMessage } from './messages.ts';
 import { noteOnline } from './session-online.ts';
+import { fetchGaps, hasGaps, leaveRooms } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import type { Stream, StreamManagement } from './session-types.ts';
 
@@ -67,6 +68,7 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     given: 0,
     early: undefined,
     held: undefined,
+    rooms: undefined,
   };
   session.byResource.set(resource, stream);
   session.bySid.set(stream.sid, stream);
@@ -215,6 +217,7 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
   const available = stream.presence !== undefined;
   const from = session.turn.effects.length;
   onStreamGone(session, stream);
+  leaveRooms(session, stream);
   noteOnline(session);
   // True whether the log takes the time of it or not.
   session.turn.onFail.push(...session.turn.effects.slice(from));
@@ -264,6 +267,7 @@ export function onSweep(session: SessionState): void {
     if (stream.resuming !== undefined && session.now - stream.resuming.at >= RESUME_WAIT_MS)
       refuseResume(session, stream);
     if (stream.lag !== undefined) session.turn.always({ t: 'catchUp', stream });
+    fetchGaps(session, stream);
     if (stream.conn === undefined) {
       if (session.now - stream.detachedAt >= limits.resumeMs) endStream(session, stream, { t: 'end' });
       continue;
@@ -277,4 +281,16 @@ export function onSweep(session: SessionState): void {
       session.turn.always({ t: 'close', stream, reason: { t: 'detached', why: 'no answer to <r/>' } });
     }
   }
+}
+
+/** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
+export function isRestless(session: SessionState): boolean {
+  if (session.unanswered.size > 0 && session.parts.crossing !== undefined) return true;
+  for (const stream of session.bySid.values()) {
+    const { conn, sm, lag } = stream;
+    if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
+      return true;
+    if (hasGaps(stream)) return true;
+  }
+  return false;
 }

@@ -1,11 +1,12 @@
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
-import type { IqRequest, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
+import type { IqRequest, IqTarget, ServiceTarget, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
 import type { ChatMessage, CloseReason, ConnPort, ResumeAnswer, SessionMessage, Source } from './messages.ts';
+import type { JoinedRoom } from './session-rooms.ts';
 import type { CrossingLimits } from './session-sends.ts';
 
 /** Everything a session's step may want done. Data, run by the shell after the turn's commit (session.ts). */
@@ -43,7 +44,9 @@ export type SessionEffect =
   | { readonly t: 'load'; readonly entries: readonly ArchiveEntry[]; readonly done: LoadDone }
   /** the stream catches up with the inbox from after `stream.lag.next` */
   | { readonly t: 'catchUp'; readonly stream: Stream }
-  | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string };
+  | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string }
+  /** something slow outside; it resolves, always, with what is then to be done in a turn */
+  | { readonly t: 'outside'; readonly work: () => Promise<() => void> };
 
 export type LoadDone = Parameters<ArchivePort['load']>[2];
 
@@ -71,6 +74,8 @@ export interface Stream extends StreamPort {
   early: Set<number> | undefined;
   /** XEP-0352: stanzas held back while inactive */
   held: HeldStanzas | undefined;
+  /** rooms it is in, by bare JID; made when first needed */
+  rooms: Map<string, JoinedRoom> | undefined;
 }
 
 export interface Lag {
@@ -142,6 +147,8 @@ export interface SessionLimits {
    */
   readonly lateMs: number;
   readonly heldMax: number;
+  /** rooms that one device may be in */
+  readonly roomsMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
   readonly roster: RosterLimits;
 }
@@ -149,6 +156,8 @@ export interface SessionLimits {
 /** What the session's step needs from outside; everything pure or a plain read. */
 export interface SessionParts {
   readonly domain: string;
+  /** domain of the rooms; absent: there are none */
+  readonly roomDomain?: string;
   readonly limits: SessionLimits;
   /** all of them; the simulation takes one out at a time */
   readonly rules: DeliveryRules;
@@ -159,8 +168,10 @@ export interface SessionParts {
   readonly crossing?: CrossingLimits;
   /** counters, shared by all sessions of the node */
   readonly stanzas: { message: number; presence: number; iq: number };
-  /** answers an iq for this account or the server; false when nobody handles it */
-  dispatchIq(session: SessionPort, request: IqRequest, target: 'account' | 'server', foreign: boolean): boolean;
+  /** services beside the server that this node offers; none when left out */
+  readonly services?: readonly ServiceTarget[];
+  /** answers an iq for this account, the server or a service; false when nobody handles it */
+  dispatchIq(session: SessionPort, request: IqRequest, target: IqTarget, foreign: boolean): boolean;
   readonly registration: (request: IqRequest, session: SessionPort) => RegistrationOutcome;
   lastInbox(user: string): number;
   readInbox(user: string, seq: number): import('../xmpp/mam-view.ts').InboxPointer | undefined;

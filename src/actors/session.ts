@@ -4,12 +4,12 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
-import { inboxStream, userRows } from './keys.ts';
+import { inboxStream, isRoom, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
-import { endStream, takeUp } from './session-streams.ts';
+import { endStream, isRestless, takeUp } from './session-streams.ts';
 import type { Refusal, SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
@@ -140,16 +140,6 @@ class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements
 /** Numbers that an active session may give out in a millisecond; a later activation begins above them. */
 const NUMBERS_PER_MS = 1024;
 
-/** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
-function isRestless(session: SessionState): boolean {
-  if (session.unanswered.size > 0 && session.parts.crossing !== undefined) return true;
-  for (const { conn, sm, lag } of session.bySid.values()) {
-    if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
-      return true;
-  }
-  return false;
-}
-
 class SessionShell {
   readonly #session: SessionState;
   readonly #shard: number;
@@ -222,6 +212,8 @@ class SessionShell {
         return this.#catchUp(effect.stream);
       case 'setPassword':
         return this.#setPassword(effect);
+      case 'outside':
+        return this.#outside(effect.work);
     }
   }
 
@@ -365,9 +357,10 @@ class SessionShell {
       to: upto,
       limit: limits.catchUpPage,
     });
-    const entries = pointers.map(({ seq, record }) => {
+    // A group's messages reach the devices that are in its room (session-rooms.ts).
+    const entries = pointers.flatMap(({ seq, record }) => {
       const { c, q, ts, h } = record as InboxPointer;
-      return { seq, chat: c, chatSeq: q, ts, shown: h === undefined };
+      return isRoom(c, this.#parts.roomDomain) ? [] : [{ seq, chat: c, chatSeq: q, ts, shown: h === undefined }];
     });
     this.#load(entries, (_session, records) => {
       // It overflowed meanwhile: this page is not the next one any more.
@@ -379,10 +372,15 @@ class SessionShell {
   }
 
   #setPassword({ request, password }: Extract<SessionEffect, { t: 'setPassword' }>): void {
-    const answer = (outcome: 'done' | 'busy'): void =>
-      this.#comeBack(() => (outcome === 'done' ? request.reply() : request.error('resource-constraint')));
+    this.#outside(async () => {
+      const outcome = await this.#parts.setPassword(this.#session.user, password).catch(() => 'busy');
+      return () => (outcome === 'done' ? request.reply() : request.error('resource-constraint'));
+    });
+  }
+
+  #outside(work: () => Promise<() => void>): void {
     this.#session.outside += 1;
-    this.#parts.setPassword(this.#session.user, password).then(answer, () => answer('busy'));
+    work().then((then) => this.#comeBack(then));
   }
 }
 

@@ -25,9 +25,12 @@ export const WIRE_VERSION = 1;
 export const HOPS_MAX = 2;
 
 /** What may be said to a session on another node. */
-export type FarSessionMessage = Extract<SessionMessage, { t: 'peer' | 'live' | 'exists?' | 'answer' | 'again' }>;
+export type FarSessionMessage = Extract<
+  SessionMessage,
+  { t: 'peer' | 'live' | 'exists?' | 'answer' | 'again' | 'room' | 'said' | 'present?' }
+>;
 /** What may be said to a chat on another node. */
-export type FarChatMessage = Extract<ChatMessage, { t: 'send' | 'exists' }>;
+export type FarChatMessage = Extract<ChatMessage, { t: 'send' | 'exists' | 'absent' }>;
 
 export interface FarDelivery {
   /** entity key */
@@ -95,7 +98,13 @@ export type EntityAsk =
 /** Questions to a node about what it leads. */
 export type NodeAsk =
   | { readonly t: 'fetch'; readonly chats: readonly WantedOfChat[] }
-  | { readonly t: 'accounts'; readonly limit: number; readonly fromShard: number; readonly after: string };
+  | {
+      readonly t: 'list';
+      readonly of: 'accounts' | 'rooms';
+      readonly limit: number;
+      readonly fromShard: number;
+      readonly after: string;
+    };
 
 export interface WantedOfChat {
   readonly chat: string;
@@ -109,9 +118,9 @@ export type FarAnswer =
   | { readonly t: 'account'; readonly answer: AccountAnswer }
   | { readonly t: 'fetch'; readonly found: readonly FoundOfChat[] }
   | {
-      readonly t: 'accounts';
-      readonly accounts: readonly { readonly user: string; readonly createdMs: number }[];
-      /** shards of which this page told the last account; others may be led by nobody just now */
+      readonly t: 'list';
+      readonly rows: readonly { readonly jid: string; readonly value: unknown }[];
+      /** shards of which this page told the last row; others may be led by nobody just now */
       readonly whole: readonly number[];
       /** where to go on; undefined at the end */
       readonly next: { readonly fromShard: number; readonly after: string } | undefined;

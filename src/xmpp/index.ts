@@ -12,8 +12,10 @@ import { anonymousModule } from './sasl-anonymous.ts';
 import { plainModule } from './sasl-plain.ts';
 import { scramModule } from './scram.ts';
 import { elsewhere } from './spec-only.ts';
+import { formsModule } from './xep0004-forms.ts';
 import { lastActivityModule } from './xep0012-last-activity.ts';
 import { type DiscoCatalogue, type DiscoItem, discoModule } from './xep0030-disco.ts';
+import { mucModule, type RoomsPort } from './xep0045-muc.ts';
 import { rsmModule } from './xep0059-rsm.ts';
 import { registrationModule } from './xep0077-registration.ts';
 import { dateTimeModule } from './xep0082-datetime.ts';
@@ -31,6 +33,7 @@ import { markersModule } from './xep0333-markers.ts';
 import { hintsModule } from './xep0334-hints.ts';
 import { csiModule } from './xep0352-csi.ts';
 import { stanzaIdModule } from './xep0359-stanza-ids.ts';
+import { occupantIdModule } from './xep0421-occupant-id.ts';
 
 /** What the protocol needs to know of the node it runs on. */
 export interface ProtocolDeps {
@@ -40,6 +43,8 @@ export interface ProtocolDeps {
   readonly archive: ArchivePort;
   readonly archiveLimits?: PageLimits;
   readonly rosterLimits?: RosterLimits;
+  /** the room service; absent: there is none */
+  readonly rooms?: RoomsPort;
   /** services beside the server itself; none by default */
   readonly serverItems?: readonly DiscoItem[];
   /** modules that other parts bring along, such as rooms */
@@ -102,6 +107,9 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     rsmModule,
     mamModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
     mamPrefsModule,
+    formsModule,
+    mucModule(deps.rooms),
+    occupantIdModule,
     ...(deps.more ?? []),
   ];
   const server = {

@@ -11,7 +11,7 @@ export interface MessageRecord {
   readonly from: string;
   /** as addressed: bare or full JID, or the room's */
   readonly to: string;
-  readonly type: 'chat' | 'normal';
+  readonly type: 'chat' | 'normal' | 'groupchat';
   readonly id: string | undefined;
   /** XEP-0359 origin-id */
   readonly oid: string | undefined;
@@ -24,6 +24,10 @@ export interface MessageRecord {
   readonly x?: MessageFlags;
   /** the sender session's name for this send, where nothing else tells a retry of it from a new message */
   readonly tok?: string;
+  /** of a group's message: what its sender was called then; `from` stays the real address */
+  readonly nick?: string;
+  /** of a message that a room relayed: its sender as the receiver knows it, its receiver as the sender addressed it */
+  readonly via?: { readonly from: string; readonly to: string };
 }
 
 /** What the receiving session has to know without parsing `inner` again. Absent means no. */
@@ -37,6 +41,8 @@ export interface MessageFlags {
 }
 
 export interface RenderOptions {
+  /** sender's JID as this receiver sees it; the record's own `from` when absent */
+  readonly from?: string;
   /** receiver's JID; the record's own `to` when absent */
   readonly to?: string;
   /** XEP-0359 stanza-id: `by` is the receiver's bare JID (or the room), `id` the archive id */
@@ -47,7 +53,7 @@ export interface RenderOptions {
 
 /** Whole `<message xmlns='jabber:client' …>` for one receiver, by splicing strings. */
 export function renderMessage(record: MessageRecord, options: RenderOptions = {}): string {
-  let open = `<message xmlns='jabber:client' from='${escapeAttr(record.from)}' to='${escapeAttr(options.to ?? record.to)}'`;
+  let open = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}' to='${escapeAttr(options.to ?? record.to)}'`;
   if (record.type !== 'normal') open += ` type='${record.type}'`;
   if (record.id !== undefined) open += ` id='${escapeAttr(record.id)}'`;
   if (record.lang !== undefined) open += ` xml:lang='${escapeAttr(record.lang)}'`;
@@ -58,4 +64,14 @@ export function renderMessage(record: MessageRecord, options: RenderOptions = {}
   }
   if (options.delay !== undefined) inner += delayElement(record.ts, options.delay.from);
   return `${open}>${inner}</message>`;
+}
+
+/** A relayed message (`via`) comes from the room for its receiver, and went to the room for its sender. */
+export function addressesFor(
+  { from, via }: MessageRecord,
+  user: string,
+): { readonly from?: string; readonly to?: string } | undefined {
+  if (via === undefined) return undefined;
+  const mine = from.startsWith(user) && from.charAt(user.length) === '/';
+  return mine ? { to: via.to } : { from: via.from };
 }

@@ -35,11 +35,29 @@ export const elsewhere: readonly XmppModule[] = [
   },
   {
     spec: {
-      id: 'XEP-0004',
-      title: 'Data Forms',
-      version: '2.13.2',
-      url: 'https://xmpp.org/extensions/xep-0004.html',
-      note: 'in registration and archive queries',
+      id: 'XEP-0128',
+      title: 'Service Discovery Extensions',
+      version: '1.0.1',
+      url: 'https://xmpp.org/extensions/xep-0128.html',
+      note: 'what disco says of rooms; the largest file that the upload service takes',
+    },
+  },
+  {
+    spec: {
+      id: 'XEP-0249',
+      title: 'Direct MUC Invitations',
+      version: '1.2',
+      url: 'https://xmpp.org/extensions/xep-0249.html',
+      note: 'passed on and kept like any message; an invitation through a room carries one too',
+    },
+  },
+  {
+    spec: {
+      id: 'XEP-0410',
+      title: 'MUC Self-Ping (Schrödinger’s Chat)',
+      version: '1.1.0',
+      url: 'https://xmpp.org/extensions/xep-0410.html',
+      note: 'answered by the room itself; not-acceptable when the device is not in it',
     },
   },
   {

@@ -2,8 +2,8 @@ import type { IqHandler, SessionPort, XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 import { seesPresence } from './xep0012-last-activity.ts';
 
-const NS_INFO = 'http://jabber.org/protocol/disco#info';
-const NS_ITEMS = 'http://jabber.org/protocol/disco#items';
+export const NS_DISCO_INFO = 'http://jabber.org/protocol/disco#info';
+export const NS_DISCO_ITEMS = 'http://jabber.org/protocol/disco#items';
 
 export interface Identity {
   readonly category: string;
@@ -16,6 +16,8 @@ export interface DiscoInfo {
   readonly identities: readonly Identity[];
   /** in any order; disco and caps sort them */
   readonly features: readonly string[];
+  /** XEP-0128: a form with more about it, as XML. Of services only, as caps hash none */
+  readonly form?: string;
 }
 
 export interface DiscoItem {
@@ -43,14 +45,15 @@ function renderIdentity(identity: Identity): string {
 export function renderInfo(info: DiscoInfo, node?: string): string {
   const at = node === undefined ? '' : ` node='${escapeAttr(node)}'`;
   const features = [...new Set(info.features)].sort().map((feature) => `<feature var='${escapeAttr(feature)}'/>`);
-  return `<query xmlns='${NS_INFO}'${at}>${info.identities.map(renderIdentity).join('')}${features.join('')}</query>`;
+  return `<query xmlns='${NS_DISCO_INFO}'${at}>${info.identities.map(renderIdentity).join('')}${features.join('')}${info.form ?? ''}</query>`;
 }
 
-function renderItems(items: readonly DiscoItem[]): string {
+/** @param more XML behind the items, such as the set of XEP-0059 */
+export function renderItems(items: readonly DiscoItem[], more = ''): string {
   const inner = items.map(({ jid, name }) => {
     return `<item jid='${escapeAttr(jid)}'${name === undefined ? '' : ` name='${escapeAttr(name)}'`}/>`;
   });
-  return `<query xmlns='${NS_ITEMS}'>${inner.join('')}</query>`;
+  return `<query xmlns='${NS_DISCO_ITEMS}'>${inner.join('')}${more}</query>`;
 }
 
 /** XEP-0030 section 8: an account answers only those who may see its presence. */
@@ -88,13 +91,13 @@ export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue)
       url: 'https://xmpp.org/extensions/xep-0030.html',
       note: 'of the server, and of accounts to their subscribers',
     },
-    serverFeatures: [NS_INFO, NS_ITEMS],
-    accountFeatures: [NS_INFO, NS_ITEMS],
+    serverFeatures: [NS_DISCO_INFO, NS_DISCO_ITEMS],
+    accountFeatures: [NS_DISCO_INFO, NS_DISCO_ITEMS],
     iq: [
-      { ...get, ns: NS_INFO, targets: ['server'], handle: serverInfo },
-      { ...get, ns: NS_ITEMS, targets: ['server'], handle: items((session) => catalogue(session).serverItems) },
-      { ...get, ns: NS_INFO, targets: ['account'], foreign: true, handle: onlyForContacts(accountInfo) },
-      { ...get, ns: NS_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(items(() => [])) },
+      { ...get, ns: NS_DISCO_INFO, targets: ['server'], handle: serverInfo },
+      { ...get, ns: NS_DISCO_ITEMS, targets: ['server'], handle: items((session) => catalogue(session).serverItems) },
+      { ...get, ns: NS_DISCO_INFO, targets: ['account'], foreign: true, handle: onlyForContacts(accountInfo) },
+      { ...get, ns: NS_DISCO_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(items(() => [])) },
     ],
   };
 }

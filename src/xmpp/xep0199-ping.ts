@@ -1,7 +1,7 @@
 import type { XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 
-const NS_PING = 'urn:xmpp:ping';
+export const NS_PING = 'urn:xmpp:ping';
 
 /** A ping of the server's own to a client; its answer, result or error, shows that the client is there. */
 export function pingIq(id: string, from: string, to: string): string {

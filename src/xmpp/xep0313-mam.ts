@@ -3,7 +3,7 @@ import { archiveEnds, cutPage, type MamPage, PAGE_DEFAULTS, type PageLimits, pla
 import { DEFAULT_PREFS, type MamPrefs, PREFS_ROW, parsePrefs, renderPrefs } from './mam-prefs.ts';
 import { NS_MAM, parseMamQuery, renderMamForm } from './mam-query.ts';
 import type { ArchiveEntry, ArchiveReader, ChatPointer, InboxPointer } from './mam-view.ts';
-import { type MessageRecord, renderMessage } from './message-record.ts';
+import { addressesFor, type MessageRecord, renderMessage } from './message-record.ts';
 import type { IqHandler, SessionPort, XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 import { renderRsm } from './xep0059-rsm.ts';
@@ -30,8 +30,8 @@ export interface ArchivePort {
 
 export interface ResultParts {
   readonly entry: ArchiveEntry;
-  /** undefined when the message is gone: the result then shows its id and time only (XEP-0313 section 3.2) */
-  readonly message: MessageRecord | undefined;
+  /** the whole stanza; undefined when it is gone: the result then shows its id and time only (XEP-0313 section 3.2) */
+  readonly message: string | undefined;
   readonly queryid: string | undefined;
   /** bare JID of the archive's user; clients check it */
   readonly from: string;
@@ -45,7 +45,7 @@ export function renderResult({ entry, message, queryid, from, to }: ResultParts)
   return (
     `<message xmlns='jabber:client' from='${escapeAttr(from)}' to='${escapeAttr(to)}'>` +
     `<result xmlns='${NS_MAM}'${query} id='${entry.seq}'><forwarded xmlns='${NS_FORWARD}'>` +
-    `${delayElement(entry.ts)}${message === undefined ? '' : renderMessage(message)}` +
+    `${delayElement(entry.ts)}${message ?? ''}` +
     `</forwarded></result></message>`
   );
 }
@@ -87,6 +87,11 @@ export function chatPointer(user: string, pointer: InboxPointer, inboxSeq: numbe
   return { i: inboxSeq, q: pointer.q, ts: pointer.ts, ...(resource === '' ? {} : { r: resource }) };
 }
 
+/** A message as its sender or receiver sees it. */
+function shownTo(user: string, record: MessageRecord | undefined): string | undefined {
+  return record && renderMessage(record, addressesFor(record, user));
+}
+
 function queryHandler(port: ArchivePort, limits: PageLimits): IqHandler {
   return (session, request) => {
     const { stream } = request;
@@ -102,7 +107,7 @@ function queryHandler(port: ArchivePort, limits: PageLimits): IqHandler {
       const results = page.entries.map((entry, at) =>
         renderResult({
           entry,
-          message: messages[at],
+          message: shownTo(session.user, messages[at]),
           queryid: query.queryid,
           from: session.user,
           to: stream.jid,

@@ -100,7 +100,7 @@ function notStored(loud: boolean, reason: string): StoreDecision {
  */
 export function storeDecision(message: Element, type: string): StoreDecision {
   const { hints, loud, reason, empty } = contentsOf(message);
-  if (type === 'error' || type === 'headline' || type === 'groupchat') return notStored(loud, type);
+  if (type === 'error' || type === 'headline') return notStored(loud, type);
   if (hints.has('no-store')) return notStored(loud, 'hint no-store');
   const why = hints.has('store') ? 'hint store' : reason;
   if (why === undefined) return notStored(loud, empty ? 'empty' : 'passing');

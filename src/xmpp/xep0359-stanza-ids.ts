@@ -1,5 +1,5 @@
 import type { Element } from 'ltx';
-import { tryJid } from './jid.ts';
+import { type Jid, tryJid } from './jid.ts';
 import type { XmppModule } from './module.ts';
 
 const NS_SID = 'urn:xmpp:sid:0';
@@ -69,11 +69,26 @@ function isOurs(by: string | undefined, domain: string): boolean {
  * @param message the parsed stanza that `inner` belongs to
  */
 export function stripStanzaIds(message: Element, inner: string, domain: string): string {
+  return strip(message, inner, (child) => child.is('stanza-id', NS_SID) && isOurs(child.attrs['by'], domain));
+}
+
+/** The same for a room: ids of its archive, and of its occupants (XEP-0421 section 3), which only the room gives. */
+export function stripRoomIds(message: Element, inner: string, { domain }: Jid): string {
+  return strip(
+    message,
+    inner,
+    (child) =>
+      (child.is('stanza-id', NS_SID) && isOurs(child.attrs['by'], domain)) ||
+      child.is('occupant-id', 'urn:xmpp:occupant-id:0'),
+  );
+}
+
+function strip(message: Element, inner: string, claims: (child: Element) => boolean): string {
   let drop: Set<number> | undefined;
   let at = 0;
   for (const child of message.children) {
     if (typeof child === 'string') continue;
-    if (child.is('stanza-id', NS_SID) && isOurs(child.attrs['by'], domain)) {
+    if (claims(child)) {
       drop ??= new Set();
       drop.add(at);
     }

@@ -70,6 +70,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       catchUpMax: 100_000,
       lateMs: times.resendMs,
       heldMax: 10,
+      roomsMax: 100,
       conflict: 'replace',
       roster: ROSTER_LIMITS,
     },

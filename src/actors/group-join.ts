@@ -1,0 +1,267 @@
+import type { Element } from 'ltx';
+import { tryJid } from '../xmpp/jid.ts';
+import type { StanzaCondition } from '../xmpp/module.ts';
+import { defaultConfig } from '../xmpp/muc-config.ts';
+import {
+  type HistoryRequest,
+  isMember,
+  type JoinRequest,
+  NS_MUC,
+  NS_MUC_USER,
+  parseJoin,
+  STATUS,
+  subjectXml,
+  userXml,
+} from '../xmpp/muc-words.ts';
+import { childElements, stanza, withTo, xmlOf } from '../xmpp/stanza.ts';
+import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
+import { answerFailure, answerTo } from './chat-log.ts';
+import { fail, ok } from './group-answers.ts';
+import { messageXml } from './group-messages.ts';
+import { destroy } from './group-owner.ts';
+import { broadcast, isBroadcast, presenceXml, seesJids, takeOut } from './group-presence.ts';
+import {
+  affiliationOf,
+  type GroupLog,
+  type GroupStep,
+  holdersOf,
+  type Occupant,
+  putAffiliate,
+  putOccupant,
+  putRoom,
+  type Room,
+  readableFrom,
+  roleOf,
+} from './group-state.ts';
+import type { GroupAnswer, Send } from './messages.ts';
+
+/** Presence sent to a room (XEP-0045 7.2, 7.6, 7.7, 7.14): entering, a new nick, a new status, leaving. */
+
+/** Most UTF-16 units of what an occupant's presence says, kept in memory for those who come later. */
+const PRESENCE_MAX = 4096;
+
+export function onPresence(step: GroupStep, send: Send, el: Element): void {
+  const { group } = step;
+  const to = tryJid(send.to);
+  const occupant = group.occupants.get(send.from);
+  if (send.type === 'unavailable') return onLeave(step, send, occupant);
+  if (send.type !== 'available') return ok(step, send, []);
+  if (to === undefined || to.resource === '') return fail(step, send, 'jid-malformed', 'a nick is needed');
+  const inner = presenceInner(el);
+  const join = parseJoin(el);
+  if (occupant === undefined) {
+    if (join === undefined) return notHere(step, send, to.resource);
+    return enter(step, send, to.resource, inner, join);
+  }
+  // It asks to enter though it is here: it lost its state, and gets all of it again (7.2.1).
+  if (join !== undefined && occupant.nick === to.resource) return enterAgain(step, send, { ...occupant, inner }, join);
+  if (occupant.nick !== to.resource) return changeNick(step, send, occupant, to.resource, inner);
+  const now = { ...occupant, inner };
+  putOccupant(step, now);
+  broadcast(step, now, {}, now.jid);
+  ok(step, send, [withTo(presenceXml(group, now, {}, true, true), send.from)]);
+}
+
+/** What others see of it: not what is for the room alone, nor what only the room may say. */
+function presenceInner(el: Element): string {
+  let inner = '';
+  for (const child of childElements(el)) {
+    const ns = child.getNS();
+    if (ns === NS_MUC || ns === NS_MUC_USER || ns === NS_OCCUPANT_ID) continue;
+    const xml = xmlOf(child);
+    if (inner.length + xml.length <= PRESENCE_MAX) inner += xml;
+  }
+  return inner;
+}
+
+/** It takes itself for an occupant, and is none (any more): it is told, so that it enters again. */
+function notHere({ group, ...step }: GroupStep, send: Send, nick: string): void {
+  const xml = stanza(
+    'presence',
+    { from: `${group.id}/${nick}`, to: send.from, type: 'unavailable' },
+    userXml({ affiliation: affiliationOf(group, send.sender), role: 'none' }, [STATUS.self, STATUS.technical]),
+  );
+  ok({ group, ...step }, send, [xml], { left: true });
+}
+
+function onLeave(step: GroupStep, send: Send, occupant: Occupant | undefined): void {
+  if (occupant === undefined) return ok(step, send, [], { left: true });
+  const xml = presenceXml(step.group, occupant, { type: 'unavailable' }, true, true);
+  leave(step, occupant);
+  ok(step, send, [withTo(xml, send.from)], { left: true });
+}
+
+/** Without a word to the device itself. A room that is not to stay goes with its last occupant (XEP-0045 10.1.2). */
+export function leave(step: GroupStep, occupant: Occupant): void {
+  takeOut(step, occupant, {}, occupant.jid);
+  const { room, occupants } = step.group;
+  if (occupants.size === 0 && room !== undefined && (!room.config.persistent || room.locked)) destroy(step, {});
+}
+
+function enter(step: GroupStep, send: Send, nick: string, inner: string, join: JoinRequest): void {
+  const { group, limits } = step;
+  let codes: number[] = [];
+  if (group.room === undefined) {
+    if (!limits.mayCreate) return fail(step, send, 'not-allowed', 'rooms are created by administrators');
+    create(step, send.sender);
+    codes = [STATUS.created];
+  } else {
+    const refusal = mayNotEnter(step, group.room, send.sender, nick, join);
+    if (refusal !== undefined) return fail(step, send, refusal[0], refusal[1]);
+  }
+  const room = group.room as Room | undefined;
+  if (room === undefined) return;
+  const role = roleOf(affiliationOf(group, send.sender), room.config);
+  const occupant: Occupant = { jid: send.from, user: send.sender, nick, role, inner };
+  putOccupant(step, occupant);
+  rememberNick(step, occupant);
+  broadcast(step, occupant, {}, occupant.jid);
+  welcome(step, send, occupant, join.history, codes);
+}
+
+function enterAgain(step: GroupStep, send: Send, occupant: Occupant, join: JoinRequest): void {
+  putOccupant(step, occupant);
+  welcome(step, send, occupant, join.history, []);
+}
+
+/** XEP-0045 7.2.4–7.2.9, 7.2.14. */
+function mayNotEnter(
+  { group, limits }: GroupStep,
+  { config, locked }: Room,
+  user: string,
+  nick: string,
+  { password }: JoinRequest,
+): readonly [condition: StanzaCondition, text?: string] | undefined {
+  const affiliation = affiliationOf(group, user);
+  const privileged = affiliation === 'owner' || affiliation === 'admin';
+  if (locked && affiliation !== 'owner') return ['item-not-found', 'the room is not configured yet'];
+  if (affiliation === 'outcast') return ['forbidden'];
+  if (config.membersOnly && !isMember(affiliation)) return ['registration-required'];
+  if (config.password !== '' && password !== config.password && affiliation !== 'owner') return ['not-authorized'];
+  if (holdersOf(group, nick).some((holder) => holder.user !== user) || isReserved({ group }, nick, user))
+    return ['conflict', 'somebody else has this nick'];
+  if (group.occupants.size >= limits.occupantsMax || (group.occupants.size >= config.maxUsers && !privileged))
+    return ['service-unavailable', 'the room is full'];
+  return undefined;
+}
+
+/** A nick that a member took (XEP-0045 7.2.9, 7.10) is kept for it. */
+function isReserved({ group }: Pick<GroupStep, 'group'>, nick: string, user: string): boolean {
+  for (const [other, affiliate] of group.affiliates)
+    if (affiliate.nick === nick && other !== user && isMember(affiliate.affiliation)) return true;
+  return false;
+}
+
+/** A member is called so to those who meet it when it is away, and nobody else is. */
+function rememberNick(step: GroupStep, { user, nick }: Occupant): void {
+  const affiliate = step.group.affiliates.get(user);
+  if (affiliate === undefined || affiliate.nick === nick) return;
+  putAffiliate(step, user, { ...affiliate, nick });
+}
+
+/** XEP-0045 10.1: the first to come is the owner, and the room is locked until it is configured. */
+function create(step: GroupStep, owner: string): void {
+  const { group, limits, turn } = step;
+  putRoom(step, {
+    v: 1,
+    config: defaultConfig(limits.occupantsMax),
+    locked: true,
+    salt: limits.newId(),
+    first: group.lastSeq,
+    created: turn.now,
+  });
+  putAffiliate(step, owner, { v: 1, affiliation: 'owner', since: group.lastSeq, before: 0 });
+}
+
+function changeNick(step: GroupStep, send: Send, occupant: Occupant, nick: string, inner: string): void {
+  const { group } = step;
+  if (holdersOf(group, nick).some(({ user }) => user !== occupant.user) || isReserved(step, nick, occupant.user))
+    return fail(step, send, 'conflict', 'somebody else has this nick');
+  const gone = { type: 'unavailable', codes: [STATUS.nickChanged], item: { role: occupant.role, nick } } as const;
+  const quiet = holdersOf(group, occupant.nick).length > 1;
+  const xml = [presenceXml(group, occupant, gone, true, true)];
+  broadcast(step, occupant, { ...gone, quiet }, occupant.jid);
+  const now = { ...occupant, nick, inner };
+  putOccupant(step, now);
+  rememberNick(step, now);
+  broadcast(step, now, {}, now.jid);
+  xml.push(presenceXml(group, now, {}, true, true));
+  ok(
+    step,
+    send,
+    xml.map((one) => withTo(one, send.from)),
+    { joined: { nick } },
+  );
+}
+
+/**
+ * What a device gets that enters, in the order of XEP-0045 7.2: who is here, itself, what was said, the subject. All of
+ * it is one answer, so that none of it can be lost alone; from `had` on messages reach the device as they come.
+ */
+function welcome(
+  step: GroupStep,
+  send: Send,
+  occupant: Occupant,
+  history: HistoryRequest,
+  codes: readonly number[],
+): void {
+  const { group, turn, limits } = step;
+  const { room } = group;
+  if (room === undefined) return;
+  const seesAll = seesJids(group, occupant);
+  const xml: string[] = [];
+  for (const other of group.occupants.values()) {
+    if (other.jid === occupant.jid || !isBroadcast(step, other)) continue;
+    xml.push(withTo(presenceXml(group, other, {}, seesAll, false), send.from));
+  }
+  const mine = [...codes, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
+  xml.push(withTo(presenceXml(group, occupant, { codes: mine }, true, true), send.from));
+  const had = group.lastSeq;
+  const from = readableFrom(group, send.sender);
+  const { now } = turn;
+  const subject = subjectXml(group.id, send.from, room.subject);
+  turn.effects.push({
+    t: 'read',
+    to: send.sender,
+    answer: (log) => {
+      const past = historyOf(
+        log,
+        { from, to: had, now, max: limits.historyMax, usual: limits.historyDefault },
+        history,
+      );
+      const messages = past.map((one) => messageXml(group.id, one.seq, one.record, send.from, limits.roomDomain));
+      const said: GroupAnswer = { xml: [...xml, ...messages, subject], joined: { nick: occupant.nick, had } };
+      return { ...answerTo(send, { ok: true }), group: said };
+    },
+  });
+  answerFailure(send, turn);
+}
+
+interface Past {
+  readonly from: number;
+  readonly to: number;
+  readonly now: number;
+  readonly max: number;
+  readonly usual: number;
+}
+
+/** The newest messages that all of the request's bounds allow, oldest first. */
+export function historyOf(
+  log: GroupLog,
+  { from, to, now, max, usual }: Past,
+  wanted: HistoryRequest,
+): ReturnType<GroupLog['read']> {
+  const unbounded = wanted.maxStanzas === undefined && wanted.since === undefined && wanted.seconds === undefined;
+  const count = Math.min(max, wanted.maxStanzas ?? (unbounded ? usual : max));
+  const first = Math.max(from, to - count + 1);
+  if (count === 0 || first > to) return [];
+  const oldest = Math.max(wanted.since ?? 0, wanted.seconds === undefined ? 0 : now - wanted.seconds * 1000);
+  let chars = wanted.maxChars ?? Number.POSITIVE_INFINITY;
+  const kept: { readonly seq: number; readonly record: Parameters<typeof messageXml>[2] }[] = [];
+  for (const one of [...log.read(first, to, count)].reverse()) {
+    chars -= one.record.inner.length;
+    if (one.record.ts < oldest || chars < 0) break;
+    kept.push(one);
+  }
+  return kept.reverse();
+}

@@ -1,0 +1,223 @@
+import type { Element } from 'ltx';
+import { type Jid, tryJid } from '../xmpp/jid.ts';
+import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
+import type { StanzaCondition } from '../xmpp/module.ts';
+import { isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
+import { escapeAttr, escapeText, stanza } from '../xmpp/stanza.ts';
+import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
+import { parseChecked } from '../xmpp/xml.ts';
+import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
+import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { setAffiliation } from './group-members.ts';
+import { tellAll } from './group-presence.ts';
+import { seenInRoom } from './group-seen.ts';
+import { affiliationOf, type GroupStep, holdersOf, type Occupant, putRoom, type Room } from './group-state.ts';
+import { chatKey, directChatId, sessionKey } from './keys.ts';
+import type { ChatItem, LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
+
+/** Messages to a room: to all of it, to one occupant, invitations (XEP-0045 7.4, 7.5, 7.8, 8.1). */
+
+/** Most invitations in one message. */
+const INVITES_MAX = 50;
+
+export function onMessage(step: GroupStep, send: Send): void {
+  const { room } = step.group;
+  if (room === undefined) return refuse(step, send, 'item-not-found', 'there is no such room');
+  const to = tryJid(send.to);
+  if (to === undefined) return refuse(step, send, 'jid-malformed');
+  // A client's error about something of the room's is for nobody (RFC 6120 8.3.1).
+  if (send.type === 'error' || send.type === 'headline') return answer(send, { ok: true }, step.turn);
+  const occupant = step.group.occupants.get(send.from);
+  if (to.resource !== '') return toOccupant(step, room, send, occupant, to);
+  if (send.type !== 'groupchat') return onMediated(step, room, send, occupant);
+  if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
+  if (occupant.role === 'visitor') return refuse(step, send, 'forbidden', 'visitors have no voice in a moderated room');
+  if (send.inner.includes('<subject') && !changeSubject(step, room, send, occupant)) return;
+  say(step, room, send, occupant);
+}
+
+export function refuse(step: GroupStep, send: Send, condition: StanzaCondition, text?: string): void {
+  // RFC 6121 8.5.4: an error is never answered with an error, nor is a headline.
+  const silent = send.type === 'error' || send.type === 'headline';
+  const outcome: SendOutcome = silent ? { ok: true } : { ok: false, condition, ...(text !== undefined && { text }) };
+  if (!silent) step.group.order.refuse(send, outcome);
+  answer(send, outcome, step.turn);
+}
+
+/** The message's place in the room: logged, to every member's inbox, live to occupants who are no members. */
+function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void {
+  const { group, turn, limits } = step;
+  const { rules = ALL_DELIVERY_RULES } = limits;
+  const inner = send.inner + occupantIdXml(occupantId(room.salt, send.sender));
+  const named: Send = { ...send, inner };
+  if (!isStored(named)) {
+    const { id, lang } = send;
+    const attrs = { from: `${group.id}/${nick}`, type: 'groupchat', ...(id !== undefined && { id }) };
+    // The turn's messages leave before its effects: one that comes behind this must not overtake it.
+    turn.sealed = true;
+    tellAll(step, stanza('message', { ...attrs, ...(lang !== undefined && { 'xml:lang': lang }) }, inner));
+    return answer(send, { ok: true }, turn);
+  }
+  const record = append(group, named as StoredSend, turn, rules.resendsJoin, { nick });
+  if (record !== undefined) fanOut(step, record);
+  answer(send, said(step, send), turn);
+}
+
+function fanOut({ group, turn }: GroupStep, record: MessageRecord): void {
+  const seq = group.lastSeq;
+  const usual: ChatItem = { t: 'msg', chat: group.id, seq, first: false };
+  for (const [user, { affiliation, since, before }] of group.affiliates) {
+    if (!isMember(affiliation)) continue;
+    const body = seq === since + 1 ? { ...usual, first: true, before } : usual;
+    turn.outbox.push({ to: sessionKey(user), body });
+    turn.live.push(record);
+  }
+  const strangers = new Set<string>();
+  for (const { user } of group.occupants.values()) if (!isMember(affiliationOf(group, user))) strangers.add(user);
+  for (const to of strangers)
+    turn.effects.push({ t: 'toSession', to, msg: { t: 'said', chat: group.id, seq, record } });
+}
+
+/** Of a member the inbox has to have it before the stanza counts as handled. */
+export function said({ group }: GroupStep, { sender }: Send): SendOutcome {
+  const affiliate = group.affiliates.get(sender);
+  const waits = affiliate !== undefined && isMember(affiliate.affiliation) && group.lastSeq > affiliate.since;
+  return waits ? { ok: true, upTo: group.lastSeq } : { ok: true };
+}
+
+/** @returns false when it may not, which has been answered */
+function changeSubject(step: GroupStep, room: Room, send: Send, { role, nick }: Occupant): boolean {
+  const { el } = parseMessage(send);
+  const subject = el.getChild('subject');
+  // XEP-0045 8.1: with a body it is a message that has a subject, not the room's.
+  if (subject === undefined || el.getChild('body') !== undefined || el.getChild('thread') !== undefined) return true;
+  if (role !== 'moderator' && !room.config.changeSubject) {
+    refuse(step, send, 'forbidden', 'only moderators change the subject');
+    return false;
+  }
+  const text = subject.getText();
+  putRoom(step, { ...room, subject: { text, nick, ts: step.turn.now } });
+  return true;
+}
+
+/** The send as an element, for the few that have to be looked into. */
+function parseMessage({ inner }: Send): { readonly el: Element } {
+  return parseChecked(`<message xmlns='jabber:client'>${inner}</message>`);
+}
+
+/** XEP-0045 7.5: handed to the direct chat of the two, where it is kept for both; each sees the room's address. */
+function toOccupant(step: GroupStep, room: Room, send: Send, occupant: Occupant | undefined, to: Jid): void {
+  if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
+  if (send.type === 'groupchat') return refuse(step, send, 'bad-request', 'groupchat goes to the room itself');
+  const [target] = holdersOf(step.group, to.resource);
+  if (target === undefined) return refuse(step, send, 'item-not-found', 'nobody here has this nick');
+  const { privateMessages: may } = room.config;
+  const voiced =
+    may === 'anyone' || occupant.role === 'moderator' || (may === 'participants' && occupant.role !== 'visitor');
+  if (!voiced) return refuse(step, send, 'forbidden', 'private messages are not allowed in this room');
+  const x = send.inner.includes(`'${NS_MUC_USER}'`) || send.inner.includes(`"${NS_MUC_USER}"`);
+  const inner = `${send.inner}${x ? '' : `<x xmlns='${NS_MUC_USER}'/>`}`;
+  const via = { from: `${step.group.id}/${occupant.nick}`, to: send.to };
+  relay(step, { ...send, inner, to: target.jid, via }, target.user);
+  answer(send, { ok: true }, step.turn);
+}
+
+/** To the direct chat of two users; what is not kept goes to the receiver's devices only. */
+export function relay({ turn }: GroupStep, send: Send, user: string): void {
+  const { order: _order, ...plain } = send;
+  const chat = directChatId(send.sender, user);
+  if (isStored(send)) {
+    turn.outbox.push({ to: chatKey(chat), body: { t: 'relay', send: { ...plain, token: 0 } } });
+    turn.live.push(undefined);
+    return;
+  }
+  const { to, id, lang, inner, flags } = send;
+  const from = send.via?.from ?? send.from;
+  const message: LiveMessage = { from, to, type: send.type as MessageType, id, lang, inner, flags };
+  turn.effects.push({ t: 'toSession', to: user, msg: { t: 'live', chat, message } });
+}
+
+/** XEP-0045 7.8.2: an invitation, or the refusal of one, that the room passes on. */
+function onMediated(step: GroupStep, room: Room, send: Send, occupant: Occupant | undefined): void {
+  const x = parseMessage(send).el.getChild('x', NS_MUC_USER);
+  const invites = x?.getChildren('invite', NS_MUC_USER) ?? [];
+  const decline = x?.getChild('decline', NS_MUC_USER);
+  if (decline !== undefined) return passDecline(step, send, decline);
+  if (invites.length === 0) return refuse(step, send, 'bad-request', 'a room takes groupchat messages and invitations');
+  if (invites.length > INVITES_MAX) return refuse(step, send, 'policy-violation', `at most ${INVITES_MAX} invitations`);
+  if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
+  const affiliation = affiliationOf(step.group, send.sender);
+  const privileged = affiliation === 'owner' || affiliation === 'admin';
+  if (!privileged && (!room.config.invites || (room.config.membersOnly && affiliation !== 'member')))
+    return refuse(step, send, 'forbidden', 'only administrators of this room invite');
+  const users: { readonly user: string; readonly reason: string | undefined }[] = [];
+  for (const invite of invites) {
+    const jid = tryJid(invite.attrs['to'] ?? '');
+    if (jid === undefined || jid.local === '') return refuse(step, send, 'jid-malformed');
+    if (jid.domain !== step.limits.domain) return refuse(step, send, 'remote-server-not-found');
+    users.push({ user: jid.bare, reason: invite.getChild('reason', NS_MUC_USER)?.getText() });
+  }
+  for (const { user } of users) {
+    if (affiliationOf(step.group, user) === 'outcast')
+      return refuse(step, send, 'not-allowed', 'banned from this room');
+    // In a members-only room an invitation that lets nobody in would be none.
+    const adds = room.config.membersOnly && !isMember(affiliationOf(step.group, user));
+    if (adds && setAffiliation(step, user, 'member') === 'full')
+      return refuse(step, send, 'resource-constraint', 'the group has as many members as it may');
+  }
+  for (const { user, reason } of users) invite(step, room, { from: send.from, user, reason, id: send.id });
+  answer(send, { ok: true }, step.turn);
+}
+
+export interface Invitation {
+  /** full JID of who invites */
+  readonly from: string;
+  readonly user: string;
+  readonly reason?: string | undefined;
+  readonly id?: string | undefined;
+}
+
+/** Kept for the invited user like any message, with the form of XEP-0249 beside it. */
+export function invite(step: GroupStep, room: Room, { from, user, reason, id }: Invitation): void {
+  const { group } = step;
+  const { password } = room.config;
+  const why = reason === undefined || reason === '' ? '' : `<reason>${escapeText(reason)}</reason>`;
+  const secret = password === '' ? '' : `<password>${escapeText(password)}</password>`;
+  const by = escapeAttr(bareOf(from));
+  const mediated = `<x xmlns='${NS_MUC_USER}'><invite from='${by}'>${why}</invite>${secret}</x>`;
+  const said = reason === undefined || reason === '' ? '' : ` reason='${escapeAttr(reason)}'`;
+  const key = password === '' ? '' : ` password='${escapeAttr(password)}'`;
+  const direct = `<x xmlns='jabber:x:conference' jid='${escapeAttr(group.id)}'${said}${key}/>`;
+  const send: Send = {
+    t: 'send',
+    from,
+    sender: bareOf(from),
+    to: user,
+    type: 'normal',
+    id,
+    oid: undefined,
+    lang: undefined,
+    inner: mediated + direct,
+    flags: { nocopy: true },
+    store: true,
+    token: 0,
+    via: { from: group.id, to: group.id },
+  };
+  relay(step, send, user);
+}
+
+function passDecline(step: GroupStep, send: Send, decline: Element): void {
+  const jid = tryJid(decline.attrs['to'] ?? '');
+  if (jid === undefined || jid.local === '') return refuse(step, send, 'jid-malformed');
+  const text = decline.getChild('reason', NS_MUC_USER)?.getText();
+  const why = text === undefined ? '' : `<reason>${escapeText(text)}</reason>`;
+  const inner = `<x xmlns='${NS_MUC_USER}'><decline from='${escapeAttr(send.sender)}'>${why}</decline></x>`;
+  const via = { from: step.group.id, to: step.group.id };
+  relay(step, { ...send, to: jid.bare, inner, flags: { nocopy: true }, store: true, via }, jid.bare);
+  answer(send, { ok: true }, step.turn);
+}
+
+/** A logged message as a device in the room gets it late; `to` is its full JID. */
+export function messageXml(room: string, seq: number, record: MessageRecord, to: string, by: string): string {
+  return renderMessage(record, { ...seenInRoom(room, seq, record), to, delay: { from: by } });
+}

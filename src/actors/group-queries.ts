@@ -1,0 +1,168 @@
+import type { Element } from 'ltx';
+import { tryJid } from '../xmpp/jid.ts';
+import { cutPage, planPage } from '../xmpp/mam-page.ts';
+import { NS_MAM, parseMamQuery, renderMamForm } from '../xmpp/mam-query.ts';
+import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
+import { renderMessage } from '../xmpp/message-record.ts';
+import { roomInfo } from '../xmpp/muc-config.ts';
+import { isMember, NS_MUC } from '../xmpp/muc-words.ts';
+import { escapeAttr, stanza } from '../xmpp/stanza.ts';
+import { errorInner } from '../xmpp/stanza-error.ts';
+import { NS_DISCO_INFO, NS_DISCO_ITEMS, renderInfo } from '../xmpp/xep0030-disco.ts';
+import { NS_PING } from '../xmpp/xep0199-ping.ts';
+import { renderFin, renderMetadata, renderResult } from '../xmpp/xep0313-mam.ts';
+import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
+import { answerFailure, answerTo } from './chat-log.ts';
+import { fail, ok, result } from './group-answers.ts';
+import { seenInRoom } from './group-seen.ts';
+import { affiliationOf, type GroupLog, type GroupStep, holdersOf, type Room, readableFrom } from './group-state.ts';
+import type { Send } from './messages.ts';
+
+/** What a room is asked: what it is, who is there, am I there (XEP-0410), what was said (XEP-0313). */
+
+/** Features of every room; those of its configuration come on top (XEP-0045 6.4). */
+const FEATURES: readonly string[] = [
+  NS_MUC,
+  `${NS_MUC}#stable_id`,
+  `${NS_MUC}#self-ping-optimization`,
+  NS_DISCO_INFO,
+  NS_DISCO_ITEMS,
+  NS_MAM,
+  `${NS_MAM}#extended`,
+  NS_OCCUPANT_ID,
+  NS_PING,
+  'urn:xmpp:sid:0',
+];
+
+export function onDiscoInfo(step: GroupStep, room: Room, send: Send, query: Element): void {
+  const { group } = step;
+  const node = query.attrs['node'];
+  // XEP-0045 7.12: the nick that is kept for the asker.
+  if (node === 'x-roomuser-item') {
+    const nick = group.affiliates.get(send.sender)?.nick;
+    const identities = nick === undefined ? [] : [{ category: 'conference', type: 'text', name: nick }];
+    return result(step, send, renderInfo({ identities, features: [] }, node));
+  }
+  if (node !== undefined) return fail(step, send, 'item-not-found', 'no such node');
+  const { features, form } = roomInfo(room.config, {
+    subject: room.subject?.text ?? '',
+    occupants: group.occupants.size,
+  });
+  const name = room.config.name === '' ? group.id.slice(0, group.id.indexOf('@')) : room.config.name;
+  const identities = [{ category: 'conference', type: 'text', name }];
+  result(step, send, renderInfo({ identities, features: [...FEATURES, ...features], form }));
+}
+
+/** XEP-0045 6.5: nicks, for those in the room, or to whom it is public. */
+export function onDiscoItems(step: GroupStep, room: Room, send: Send): void {
+  const { group } = step;
+  const shows = (room.config.public && !room.config.membersOnly) || isMember(affiliationOf(group, send.sender));
+  const nicks = shows ? new Set([...group.occupants.values()].map(({ nick }) => nick)) : [];
+  const items = [...nicks].map((nick) => `<item jid='${escapeAttr(`${group.id}/${nick}`)}'/>`);
+  result(step, send, `<query xmlns='${NS_DISCO_ITEMS}'>${items.join('')}</query>`);
+}
+
+/** Iqs to an occupant: a device's own nick answers whether it is still in the room (XEP-0410 3). */
+export function onOccupantIq(step: GroupStep, send: Send, payload: Element, nick: string): void {
+  const own = step.group.occupants.get(send.from);
+  if (own === undefined) return fail(step, send, 'not-acceptable', 'enter the room first');
+  if (own.nick === nick) {
+    if (payload.getNS() === NS_PING) return result(step, send);
+    return fail(step, send, 'service-unavailable');
+  }
+  if (holdersOf(step.group, nick).length === 0) return fail(step, send, 'item-not-found', 'nobody here has this nick');
+  fail(step, send, 'service-unavailable', 'iqs are not passed on between occupants');
+}
+
+/** XEP-0313 on the room: for members, and in a room that everybody may enter for those who have. */
+export function onArchive(step: GroupStep, room: Room, send: Send, payload: Element): void {
+  const { group, limits, turn } = step;
+  const mine = affiliationOf(group, send.sender);
+  const present = group.occupants.has(send.from) && mine !== 'outcast';
+  if (!isMember(mine) && (room.config.membersOnly || !present)) return fail(step, send, 'forbidden', 'for members');
+  const upTo = group.lastSeq;
+  const from = readableFrom(group, send.sender);
+  const read = (log: GroupLog): ArchiveReader => archiveReader(log, group.id, from, upTo);
+  if (payload.getName() === 'metadata') {
+    turn.effects.push({
+      t: 'read',
+      to: send.sender,
+      answer: (log) => reply(send, [iqResult(send, renderMetadata(read(log)))]),
+    });
+    return answerFailure(send, turn);
+  }
+  if (payload.getName() !== 'query') return fail(step, send, 'feature-not-implemented');
+  if (send.type === 'get') return result(step, send, renderMamForm());
+  const query = parseMamQuery(payload);
+  if ('error' in query) return fail(step, send, query.error, query.text);
+  if (query.with !== undefined)
+    return fail(step, send, 'feature-not-implemented', 'a room is one conversation: "with" is not supported');
+  turn.effects.push({
+    t: 'read',
+    to: send.sender,
+    answer(log) {
+      const page = planPage(read(log), query, { ...limits.page, chatIdOf: () => group.id });
+      if ('error' in page) {
+        const attrs = { from: send.to, to: send.from, id: send.id ?? '', type: 'error' };
+        return reply(send, [stanza('iq', attrs, errorInner(page.error, { text: page.text }))]);
+      }
+      const results = page.entries.map((entry) => {
+        const record = log.read(entry.seq, entry.seq, 1)[0]?.record;
+        const message = record && renderMessage(record, { ...seenInRoom(group.id, entry.seq, record), to: group.id });
+        return renderResult({ entry, message, queryid: query.queryid, from: group.id, to: send.from });
+      });
+      const back = query.rsm.before !== undefined;
+      const cut = cutPage(
+        page,
+        back,
+        results.map((xml) => xml.length),
+        limits.page.pageUnitsMax,
+      );
+      const kept = back ? results.slice(results.length - cut.entries.length) : results.slice(0, cut.entries.length);
+      return reply(send, [...(query.flip ? kept.reverse() : kept), iqResult(send, renderFin(cut))]);
+    },
+  });
+  answerFailure(send, turn);
+}
+
+function reply(send: Send, xml: readonly string[]): ReturnType<typeof answerTo> {
+  return { ...answerTo(send, { ok: true }), group: { xml } };
+}
+
+function iqResult(send: Send, payload: string): string {
+  return stanza('iq', { from: send.to, to: send.from, id: send.id ?? '', type: 'result' }, payload);
+}
+
+/** The log as an archive whose ids are chatSeqs; what the asker may not read is hidden in it. */
+function archiveReader(log: GroupLog, room: string, from: number, upTo: number): ArchiveReader {
+  const hidden = Math.min(from - 1, upTo);
+  return {
+    last: () => upTo,
+    read(range) {
+      const found: { seq: number; record: InboxPointer }[] = [];
+      const until = Math.min(range.to, upTo);
+      for (let seq = range.from; seq <= Math.min(until, hidden) && found.length < range.limit; seq++)
+        found.push({ seq, record: { c: room, q: seq, ts: 0, h: 1, s: seq } });
+      const first = Math.max(range.from, hidden + 1);
+      if (first > until || found.length >= range.limit) return found;
+      for (const { seq, record } of log.read(first, until, range.limit - found.length))
+        found.push({ seq, record: { c: room, q: seq, ts: record.ts, n: seq, ...(hidden > 0 && { s: hidden }) } });
+      return found;
+    },
+    chatLast: () => 0,
+    chatRead: () => [],
+  };
+}
+
+/** An iq that a room does not know. */
+export function onUnknownIq(step: GroupStep, send: Send): void {
+  if (send.type === 'result' || send.type === 'error') return ok(step, send, []);
+  fail(step, send, 'service-unavailable');
+}
+
+/** To a room that is not there. */
+export function onNoRoom(step: GroupStep, send: Send): void {
+  if (send.type === 'result' || send.type === 'error') return ok(step, send, []);
+  const there = tryJid(send.to)?.resource === '';
+  fail(step, send, there ? 'item-not-found' : 'not-acceptable', 'there is no such room');
+}

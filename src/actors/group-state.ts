@@ -1,0 +1,215 @@
+import type { PageLimits } from '../xmpp/mam-page.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
+import type { RoomConfig } from '../xmpp/muc-config.ts';
+import { type Affiliation, isMember, type Role } from '../xmpp/muc-words.ts';
+import type { ChatEffect, ChatLog, LogLimits } from './chat-log.ts';
+import { groupRows, roomIndexRow } from './keys.ts';
+import type { SessionMessage } from './messages.ts';
+import { DELETED, type Turn } from './turn.ts';
+
+/**
+ * A group: a chat whose members are its affiliations, seen by clients as a room (XEP-0045). Pure.
+ *
+ * Invariants
+ * - A member is whoever is owner, admin or member. Each gets every message in the inbox, from the one after `since` on;
+ *   who is taken out gets none after that. Both are ops of the chat's own log, so they are ordered with the messages.
+ * - Occupants are devices in the room. They are rows too, so a room that moved still knows them, and asks their sessions.
+ *   What their presence says (show, status) is not kept.
+ * - chatSeq goes on when a room of the same name is made after this one was destroyed: inboxes count by it.
+ */
+export interface GroupState extends ChatLog {
+  /** undefined: there is no such room */
+  room: Room | undefined;
+  /** by bare JID; those with affiliation none were members once */
+  readonly affiliates: Map<string, Affiliate>;
+  /** by full JID, in the order they came */
+  readonly occupants: Map<string, Occupant>;
+  /** ms since the epoch when occupants' sessions were last asked whether they are still there; 0: not since activation */
+  askedAt: number;
+}
+
+/** Row `c` of a room. */
+export interface Room {
+  readonly v: 1;
+  readonly config: RoomConfig;
+  readonly subject?: Subject;
+  /** XEP-0045 10.1.3: made and not yet configured, nobody else may enter */
+  readonly locked: boolean;
+  /** from which occupant ids are made */
+  readonly salt: string;
+  /** messages up to here are of an earlier room of this name */
+  readonly first: number;
+  /** ms since the epoch */
+  readonly created: number;
+}
+
+/** Row `c` of a room that was destroyed. */
+export interface FormerRoom {
+  readonly v: 1;
+  readonly gone: true;
+  readonly lastSeq: number;
+}
+
+export interface Subject {
+  readonly text: string;
+  readonly nick: string;
+  /** ms since the epoch */
+  readonly ts: number;
+}
+
+/** Row `a/<bare JID>`. */
+export interface Affiliate {
+  readonly v: 1;
+  readonly affiliation: Affiliation;
+  /** chatSeq of the last message before membership: its first one is `since + 1` */
+  readonly since: number;
+  /** chatSeq of the last message of an earlier membership, 0 without one */
+  readonly before: number;
+  /** what it was called when last here */
+  readonly nick?: string;
+  readonly reason?: string;
+}
+
+export interface Occupant {
+  /** full JID */
+  readonly jid: string;
+  readonly user: string;
+  readonly nick: string;
+  readonly role: Exclude<Role, 'none'>;
+  /** children of its presence as last sent, those of the service left out */
+  readonly inner: string;
+}
+
+/** Row `o/<full JID>`. */
+export interface OccupantRow {
+  readonly v: 1;
+  readonly nick: string;
+  readonly role: Exclude<Role, 'none'>;
+}
+
+export interface GroupLimits extends LogLimits {
+  /** domain of the accounts, and of the rooms */
+  readonly domain: string;
+  readonly roomDomain: string;
+  /** members of a group; one more is refused */
+  readonly membersMax: number;
+  /** occupants at once, devices counted */
+  readonly occupantsMax: number;
+  /** with more occupants than this nobody is told of others' presence */
+  readonly presenceMax: number;
+  /** messages of the past a device gets when it joins, at most; and when it does not say how many */
+  readonly historyMax: number;
+  readonly historyDefault: number;
+  /** nobody but administrators of the service creates rooms when false */
+  readonly mayCreate: boolean;
+  /** how often sessions of occupants are asked whether they are still there, ms */
+  readonly askEveryMs: number;
+  readonly page: PageLimits;
+  newId(): string;
+}
+
+/** What the archive of a group is read with; committed messages only. */
+export interface GroupLog {
+  read(from: number, to: number, limit: number): readonly { readonly seq: number; readonly record: MessageRecord }[];
+}
+
+export type GroupEffect =
+  | ChatEffect
+  /** reads what is committed up to here, and tells */
+  | { readonly t: 'read'; readonly to: string; readonly answer: (log: GroupLog) => SessionMessage };
+
+/** What a step works with. */
+export interface GroupStep {
+  readonly group: GroupState;
+  readonly turn: Turn<GroupEffect>;
+  readonly limits: GroupLimits;
+}
+
+export const CONFIG_KEY = 'c';
+const AFFILIATE = 'a/';
+const OCCUPANT = 'o/';
+
+/** @param rows those of the room, keys relative to its prefix */
+export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, value: unknown]>): GroupState {
+  const group: GroupState = Object.assign(log, {
+    room: undefined,
+    affiliates: new Map<string, Affiliate>(),
+    occupants: new Map<string, Occupant>(),
+    askedAt: 0,
+  });
+  for (const [key, value] of rows) {
+    if (key === CONFIG_KEY) {
+      const row = value as Room | FormerRoom;
+      if ('gone' in row) group.lastSeq = Math.max(group.lastSeq, row.lastSeq);
+      else group.room = row;
+    } else if (key.startsWith(AFFILIATE)) group.affiliates.set(key.slice(AFFILIATE.length), value as Affiliate);
+    else if (key.startsWith(OCCUPANT)) {
+      const jid = key.slice(OCCUPANT.length);
+      const { nick, role } = value as OccupantRow;
+      group.occupants.set(jid, { jid, user: jid.slice(0, jid.indexOf('/')), nick, role, inner: '' });
+    }
+  }
+  return group;
+}
+
+export function affiliationOf({ affiliates }: GroupState, user: string): Affiliation {
+  return affiliates.get(user)?.affiliation ?? 'none';
+}
+
+export function membersOf({ affiliates }: GroupState): number {
+  let members = 0;
+  for (const { affiliation } of affiliates.values()) if (isMember(affiliation)) members += 1;
+  return members;
+}
+
+/** Occupants under one nick: devices of one user (XEP-0045 7.2.8 allows that). */
+export function holdersOf({ occupants }: GroupState, nick: string): Occupant[] {
+  const holders: Occupant[] = [];
+  for (const occupant of occupants.values()) if (occupant.nick === nick) holders.push(occupant);
+  return holders;
+}
+
+/** XEP-0045 5.1.2: the role that an affiliation brings along. */
+export function roleOf(affiliation: Affiliation, { moderated }: RoomConfig): Exclude<Role, 'none'> {
+  if (affiliation === 'owner' || affiliation === 'admin') return 'moderator';
+  return affiliation === 'member' || !moderated ? 'participant' : 'visitor';
+}
+
+/** The first chatSeq that this user may read; Infinity when none. */
+export function readableFrom(group: GroupState, user: string): number {
+  const { room } = group;
+  if (room === undefined) return Number.POSITIVE_INFINITY;
+  const affiliate = group.affiliates.get(user);
+  const affiliation = affiliate?.affiliation ?? 'none';
+  if (affiliation === 'outcast') return Number.POSITIVE_INFINITY;
+  const { membersOnly, pastForNew } = room.config;
+  // What is open to everybody who enters is not closed to those who belong to it.
+  if (!membersOnly || (pastForNew && isMember(affiliation))) return room.first + 1;
+  return affiliate !== undefined && isMember(affiliation)
+    ? Math.max(affiliate.since, room.first) + 1
+    : Number.POSITIVE_INFINITY;
+}
+
+export function putRoom({ group, turn }: GroupStep, room: Room): void {
+  group.room = room;
+  turn.rows.set(groupRows(group.id) + CONFIG_KEY, room);
+  turn.rows.set(roomIndexRow(group.id), room.config.public && !room.locked ? room.config.name : DELETED);
+}
+
+export function putAffiliate({ group, turn }: GroupStep, user: string, affiliate: Affiliate | undefined): void {
+  if (affiliate === undefined) group.affiliates.delete(user);
+  else group.affiliates.set(user, affiliate);
+  turn.rows.set(groupRows(group.id) + AFFILIATE + user, affiliate ?? DELETED);
+}
+
+export function putOccupant({ group, turn }: GroupStep, occupant: Occupant): void {
+  const known = group.occupants.get(occupant.jid);
+  group.occupants.set(occupant.jid, occupant);
+  const { nick, role, jid } = occupant;
+  if (known?.nick === nick && known.role === role) return;
+  turn.rows.set(groupRows(group.id) + OCCUPANT + jid, { v: 1, nick, role } satisfies OccupantRow);
+}
+
+export function dropOccupant({ group, turn }: GroupStep, jid: string): void {
+  if (group.occupants.delete(jid)) turn.rows.set(groupRows(group.id) + OCCUPANT + jid, DELETED);
+}

@@ -1,0 +1,158 @@
+import { tryJid } from '../xmpp/jid.ts';
+import { NS_MAM } from '../xmpp/mam-query.ts';
+import { NS_MUC_ADMIN, NS_MUC_OWNER } from '../xmpp/muc-words.ts';
+import { firstChild } from '../xmpp/stanza.ts';
+import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
+import { NS_PING } from '../xmpp/xep0199-ping.ts';
+import { parseChecked } from '../xmpp/xml.ts';
+import { answer, isStored, keyOf, placeOf } from './chat-log.ts';
+import { onAdmin } from './group-admin.ts';
+import { fail, ok } from './group-answers.ts';
+import { leave, onPresence } from './group-join.ts';
+import { onMessage, refuse, said } from './group-messages.ts';
+import { onOwner } from './group-owner.ts';
+import { resourceOf, takeOut } from './group-presence.ts';
+import { onArchive, onDiscoInfo, onDiscoItems, onNoRoom, onOccupantIq, onUnknownIq } from './group-queries.ts';
+import {
+  affiliationOf,
+  type GroupEffect,
+  type GroupLimits,
+  type GroupState,
+  type GroupStep,
+  putAffiliate,
+} from './group-state.ts';
+import type { ChatMessage, PostItem, Send } from './messages.ts';
+import type { Turn } from './turn.ts';
+
+/** One message to a group, decided. Pure; the shell (group.ts) commits the turn and runs its effects. */
+export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<GroupEffect>, limits: GroupLimits): void {
+  const step: GroupStep = { group, turn, limits };
+  if (isAskDue(group, turn.now, limits)) askOccupants(step);
+  switch (message.t) {
+    case 'send':
+      return onArrival(step, message);
+    case 'absent':
+      return onAbsent(step, message.user, message.resources);
+    case 'exists':
+    case 'sweep':
+      return;
+    case 'deliver':
+      if (message.item.t === 'memberGone') onMemberGone(step, message.item);
+      turn.effects.push({ t: 'ackDelivery', source: message.source });
+  }
+}
+
+/** Devices may be gone without the room having heard: right after activation, and every `askEveryMs`. */
+export function isAskDue({ occupants, askedAt }: GroupState, now: number, { askEveryMs }: GroupLimits): boolean {
+  return occupants.size > 0 && now - askedAt >= askEveryMs;
+}
+
+function askOccupants({ group, turn }: GroupStep): void {
+  group.askedAt = turn.now;
+  const byUser = new Map<string, string[]>();
+  for (const { jid, user } of group.occupants.values()) {
+    const resources = byUser.get(user);
+    if (resources === undefined) byUser.set(user, [resourceOf(jid)]);
+    else resources.push(resourceOf(jid));
+  }
+  for (const [to, resources] of byUser)
+    turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources } });
+}
+
+function onAbsent(step: GroupStep, user: string, resources: readonly string[]): void {
+  for (const resource of resources) {
+    const occupant = step.group.occupants.get(`${user}/${resource}`);
+    if (occupant !== undefined) leave(step, occupant);
+  }
+}
+
+/** The account is gone: whoever has its name next is a stranger here. */
+function onMemberGone(step: GroupStep, { member, cur }: Extract<PostItem, { t: 'memberGone' }>): void {
+  const { group } = step;
+  const affiliate = group.affiliates.get(member);
+  if (affiliate === undefined || affiliate.since >= cur) return;
+  for (const occupant of [...group.occupants.values()]) if (occupant.user === member) takeOut(step, occupant, {});
+  putAffiliate(step, member, undefined);
+}
+
+function onArrival(step: GroupStep, send: Send): void {
+  const { group, turn } = step;
+  const place = placeOf(group, send);
+  switch (place) {
+    case 'decide':
+      return decide(step, send);
+    case 'retry':
+      return onRetry(step, send);
+    case 'ignore':
+      return;
+    case 'again': {
+      const msg = { t: 'again', chat: group.id, run: send.order?.run } as const;
+      turn.immediate.push({ t: 'toSession', to: send.sender, msg });
+      return;
+    }
+    default:
+      return send.kind === undefined ? refuse(step, send, place) : fail(step, send, place);
+  }
+}
+
+/**
+ * The answer was lost, or is on its way. A message is answered again; so is presence, with all that the device may have
+ * missed, since entering again changes nothing. An iq that asks is asked again, one that changed something is not done
+ * twice: others may have changed it since.
+ */
+function onRetry(step: GroupStep, send: Send): void {
+  const { group, turn } = step;
+  if (send.kind === 'presence') return decide(step, send);
+  if (send.kind === 'iq') {
+    if (send.type === 'get' || isQuestion(send)) return decide(step, send);
+    return answer(send, { ok: true }, turn);
+  }
+  const refused = group.order.refusal(send);
+  if (refused !== undefined) return answer(send, refused, turn);
+  const key = keyOf(send);
+  const lost = isStored(send) && (key === undefined || !group.dedupe.has(send.sender, key));
+  if (lost) return refuse(step, send, 'resource-constraint');
+  answer(send, isStored(send) ? said(step, send) : { ok: true }, turn);
+}
+
+function isQuestion(send: Send): boolean {
+  return payloadOf(send)?.getNS() === NS_MAM;
+}
+
+function payloadOf({ inner }: Send): ReturnType<typeof firstChild> {
+  return firstChild(parseChecked(`<iq xmlns='jabber:client'>${inner}</iq>`).el);
+}
+
+function decide(step: GroupStep, send: Send): void {
+  if (send.kind === 'presence')
+    return onPresence(step, send, parseChecked(`<presence xmlns='jabber:client'>${send.inner}</presence>`).el);
+  if (send.kind === 'iq') return onIq(step, send);
+  onMessage(step, send);
+}
+
+function onIq(step: GroupStep, send: Send): void {
+  const { room } = step.group;
+  const to = tryJid(send.to);
+  if (room === undefined) return onNoRoom(step, send);
+  if (send.type === 'result' || send.type === 'error') return ok(step, send, []);
+  const payload = payloadOf(send);
+  if (payload === undefined || to === undefined) return fail(step, send, 'bad-request');
+  if (to.resource !== '') return onOccupantIq(step, send, payload, to.resource);
+  if (room.locked && affiliationOf(step.group, send.sender) !== 'owner') return onNoRoom(step, send);
+  switch (payload.getNS()) {
+    case NS_DISCO_INFO:
+      return onDiscoInfo(step, room, send, payload);
+    case NS_DISCO_ITEMS:
+      return onDiscoItems(step, room, send);
+    case NS_MUC_ADMIN:
+      return onAdmin(step, room, send, payload);
+    case NS_MUC_OWNER:
+      return onOwner(step, room, send, payload);
+    case NS_MAM:
+      return onArchive(step, room, send, payload);
+    case NS_PING:
+      return fail(step, send, 'service-unavailable');
+    default:
+      return onUnknownIq(step, send);
+  }
+}

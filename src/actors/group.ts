@@ -1,0 +1,108 @@
+import type { LogStore } from '../storage/log-store.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
+import { type ChatEntity, loadTail } from './chat.ts';
+import { answerTo, newChatLog } from './chat-log.ts';
+import { type EntityRuntime, EntityShell } from './entity.ts';
+import { type GroupEffect, type GroupLimits, type GroupLog, type GroupState, newGroup } from './group-state.ts';
+import { groupStep, isAskDue } from './group-step.ts';
+import { groupRows, messageStream } from './keys.ts';
+import type { ChatMessage, SessionMessage, Source } from './messages.ts';
+import type { Turn } from './turn.ts';
+
+/** Shell of a group: loads its rows, runs its effects. */
+export interface GroupParts {
+  readonly store: LogStore;
+  readonly limits: GroupLimits;
+  toSession(bareJid: string, message: SessionMessage): void;
+  ackDelivery(source: Source): void;
+  dispatch(shard: number, idx: number, turn: Turn<GroupEffect>): void;
+}
+
+export function spawnGroup(id: string, shard: number, parts: GroupParts, runtime: EntityRuntime): ChatEntity {
+  return new GroupActor(id, shard, parts, runtime);
+}
+
+class GroupActor extends EntityShell<ChatMessage, GroupEffect> implements ChatEntity {
+  readonly #core: GroupCore;
+  readonly #runtime: EntityRuntime;
+
+  constructor(id: string, shard: number, parts: GroupParts, runtime: EntityRuntime) {
+    const core = new GroupCore(id, shard, parts, runtime);
+    super('chat', shard, core, runtime);
+    this.#core = core;
+    this.#runtime = runtime;
+  }
+
+  get waiting(): boolean {
+    return this.#core.isAskDue(this.#runtime.now());
+  }
+}
+
+class GroupCore {
+  readonly #id: string;
+  readonly #shard: number;
+  readonly #parts: GroupParts;
+  readonly #log: GroupLog;
+  readonly #runtime: EntityRuntime;
+  #group: GroupState;
+
+  constructor(id: string, shard: number, parts: GroupParts, runtime: EntityRuntime) {
+    this.#id = id;
+    this.#shard = shard;
+    this.#parts = parts;
+    this.#runtime = runtime;
+    this.#log = {
+      read: (from, to, limit) =>
+        parts.store.read(shard, messageStream(id), { from, to, limit }) as { seq: number; record: MessageRecord }[],
+    };
+    this.#group = this.#load();
+  }
+
+  isAskDue(now: number): boolean {
+    return isAskDue(this.#group, now, this.#parts.limits);
+  }
+
+  step(message: ChatMessage, turn: Turn<GroupEffect>): void {
+    groupStep(this.#group, message, turn, this.#parts.limits);
+  }
+
+  run(effect: GroupEffect): void {
+    if (effect.t === 'ackDelivery') this.#parts.ackDelivery(effect.source);
+    else if (effect.t === 'toSession') this.#parts.toSession(effect.to, effect.msg);
+    else this.#parts.toSession(effect.to, effect.answer(this.#log));
+  }
+
+  dispatch(turn: Turn<GroupEffect>, idx: number): void {
+    this.#parts.dispatch(this.#shard, idx, turn);
+  }
+
+  /** What presence said is not kept on disk: of those still here it stays as it was. */
+  reset(): void {
+    const { order, occupants, askedAt } = this.#group;
+    order.opsRefused();
+    const group = Object.assign(this.#load(), { order, askedAt });
+    for (const [jid, occupant] of group.occupants)
+      group.occupants.set(jid, { ...occupant, inner: occupants.get(jid)?.inner ?? '' });
+    this.#group = group;
+  }
+
+  abandon(batch: readonly ChatMessage[]): void {
+    const outcome = { ok: false, condition: 'internal-server-error' } as const;
+    for (const message of batch) {
+      if (message.t !== 'send' || message.token === 0) continue;
+      this.#parts.toSession(message.sender, answerTo(message, outcome));
+    }
+  }
+
+  #load(): GroupState {
+    const { store, limits } = this.#parts;
+    const prefix = groupRows(this.#id);
+    const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 1);
+    const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
+    const log = newChatLog(this.#id, last, tail, limits);
+    return newGroup(
+      log,
+      rows.map(([key, value]) => [key.slice(prefix.length), value] as const),
+    );
+  }
+}

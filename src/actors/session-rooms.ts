@@ -1,0 +1,220 @@
+import type { Element } from 'ltx';
+import type { Jid } from '../xmpp/jid.ts';
+import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
+import { userXml } from '../xmpp/muc-words.ts';
+import { stanza, withTo } from '../xmpp/stanza.ts';
+import { seenInRoom } from './group-seen.ts';
+import type { GroupAnswer, Send, SessionMessage } from './messages.ts';
+import { noteOnline } from './session-online.ts';
+import { keepSend, orderOf } from './session-sends.ts';
+import { sendError } from './session-stanzas.ts';
+import type { PendingSend, SessionState } from './session-state.ts';
+import type { Stream, UserChatRow } from './session-types.ts';
+
+/**
+ * The rooms that this user's devices are in (XEP-0045). The group knows its occupants; the session knows what each
+ * device has had. A device gets a room's messages by chatSeq, one after the other: what does not follow is fetched from
+ * the group first, so a message that was lost between nodes is late, not missing.
+ *
+ * Bound: `roomsMax` rooms a device; a page of `catchUpPage` messages at once is fetched for it.
+ */
+export interface JoinedRoom {
+  nick: string;
+  /** chatSeq that the device gets next */
+  next: number;
+  /** highest chatSeq known */
+  upTo: number;
+  loading: boolean;
+}
+
+export function isRoomAddress(session: SessionState, { domain, local }: Jid): boolean {
+  return domain === session.parts.roomDomain && local !== '';
+}
+
+/**
+ * Presence or an iq for a room: in order with the messages to it, and answered like them.
+ * @param n its number on the stream, 0 without stream management
+ * @returns true when it is handled later, by the answer
+ */
+export function sendToRoom(
+  session: SessionState,
+  stream: Stream,
+  el: Element,
+  inner: string,
+  n: number,
+  to: Jid,
+): boolean {
+  const { limits } = session.parts;
+  if (session.pendingSends.size >= limits.inflightMax) {
+    sendError(session, stream, el, 'resource-constraint', 'Too many stanzas wait for an answer');
+    return false;
+  }
+  const kind = el.getName() === 'iq' ? 'iq' : 'presence';
+  const type = (el.attrs['type'] ?? 'available') as Send['type'];
+  const rooms = stream.rooms?.size ?? 0;
+  if (kind === 'presence' && type === 'available' && rooms >= limits.roomsMax && !stream.rooms?.has(to.bare)) {
+    sendError(session, stream, el, 'resource-constraint', 'This device is in as many rooms as it may');
+    return false;
+  }
+  send(session, stream, n, { kind, to: to.full, type, id: el.attrs['id'], lang: el.attrs['xml:lang'], inner }, to.bare);
+  return true;
+}
+
+type What = Pick<Send, 'kind' | 'to' | 'type' | 'id' | 'lang' | 'inner'>;
+
+function send(session: SessionState, stream: Stream, n: number, what: What, chat: string): void {
+  const token = session.nextToken++;
+  const msg: Send = {
+    t: 'send',
+    ...what,
+    from: stream.jid,
+    sender: session.user,
+    oid: undefined,
+    flags: undefined,
+    store: false,
+    token,
+    order: orderOf(session, chat),
+  };
+  keepSend(session, token, { stream, n, chat, send: msg, since: session.now, sentAt: session.now });
+  session.turn.immediate.push({ t: 'toChat', chat, msg });
+}
+
+/** The device goes: every room it is in hears of it, for certain. */
+export function leaveRooms(session: SessionState, stream: Stream): void {
+  const { rooms } = stream;
+  if (rooms === undefined) return;
+  stream.rooms = undefined;
+  for (const [room, { nick }] of rooms) {
+    const what = { kind: 'presence', type: 'unavailable', to: `${room}/${nick}`, inner: '' } as const;
+    send(session, stream, 0, { ...what, id: undefined, lang: undefined }, room);
+  }
+}
+
+/** What the group says to the device that sent it something. */
+export function onGroupAnswer(
+  session: SessionState,
+  { stream, chat }: PendingSend,
+  { xml, joined, left }: GroupAnswer,
+): void {
+  if (stream.ended) {
+    // It went while it was being let in: the room hears of that now.
+    if (joined !== undefined) leaveLate(session, stream, chat, joined.nick);
+    return;
+  }
+  if (left === true) stream.rooms?.delete(chat);
+  if (joined !== undefined) {
+    stream.rooms ??= new Map();
+    const known = stream.rooms.get(chat);
+    const { nick, had } = joined;
+    if (had !== undefined) stream.rooms.set(chat, { nick, next: had + 1, upTo: had, loading: false });
+    else if (known !== undefined) known.nick = nick;
+  }
+  for (const one of xml) session.turn.always({ t: 'stanza', stream, xml: one, seq: 0 });
+  if (joined === undefined && left !== true) return;
+  noteOnline(session);
+  const room = stream.rooms?.get(chat);
+  if (room === undefined) return;
+  // What the inbox has had since the group answered.
+  room.upTo = Math.max(room.upTo, session.get<UserChatRow>(session.namesOf(chat).rowKey)?.cur ?? 0);
+  fetchMissing(session, stream, chat, room);
+}
+
+function leaveLate(session: SessionState, stream: Stream, chat: string, nick: string): void {
+  const what = { kind: 'presence', type: 'unavailable', to: `${chat}/${nick}`, inner: '' } as const;
+  send(session, stream, 0, { ...what, id: undefined, lang: undefined }, chat);
+}
+
+/** The next message of a group, for the devices that are in it. */
+export function pushToRoom(session: SessionState, chat: string, seq: number, record: MessageRecord): void {
+  for (const stream of session.byResource.values()) {
+    const room = stream.rooms?.get(chat);
+    if (room === undefined || seq < room.next) continue;
+    room.upTo = Math.max(room.upTo, seq);
+    if (room.loading) continue;
+    if (seq === room.next) pass(session, stream, chat, room, record, false);
+    else fetchMissing(session, stream, chat, room);
+  }
+}
+
+function pass(
+  session: SessionState,
+  stream: Stream,
+  chat: string,
+  room: JoinedRoom,
+  record: MessageRecord | undefined,
+  fetched: boolean,
+): void {
+  const seq = room.next;
+  room.next += 1;
+  if (record === undefined) return;
+  const late = fetched && session.now - record.ts > session.parts.limits.lateMs;
+  const xml = renderMessage(record, {
+    ...seenInRoom(chat, seq, record),
+    to: stream.jid,
+    ...(late && { delay: { from: session.parts.roomDomain ?? session.domain } }),
+  });
+  session.turn.effects.push({ t: 'stanza', stream, xml, seq: 0 });
+}
+
+/** About once a second for streams with gaps, and whenever a message shows one. */
+export function fetchMissing(session: SessionState, stream: Stream, chat: string, room: JoinedRoom): void {
+  if (room.loading || room.next > room.upTo) return;
+  room.loading = true;
+  const to = Math.min(room.upTo, room.next + session.parts.limits.catchUpPage - 1);
+  const entries = Array.from({ length: to - room.next + 1 }, (_, i) => ({
+    seq: 0,
+    chat,
+    chatSeq: room.next + i,
+    ts: 0,
+  }));
+  const done = (_session: unknown, records: readonly (MessageRecord | undefined)[] | undefined): void => {
+    room.loading = false;
+    if (stream.ended || stream.rooms?.get(chat) !== room || records === undefined) return;
+    for (const record of records) pass(session, stream, chat, room, record, true);
+    fetchMissing(session, stream, chat, room);
+  };
+  session.turn.always({ t: 'load', entries, done });
+}
+
+export function hasGaps({ rooms }: Stream): boolean {
+  if (rooms !== undefined) for (const room of rooms.values()) if (room.next <= room.upTo) return true;
+  return false;
+}
+
+export function fetchGaps(session: SessionState, stream: Stream): void {
+  for (const [chat, room] of stream.rooms ?? []) fetchMissing(session, stream, chat, room);
+}
+
+/** Presence, typing and the like of a room. */
+export function onRoom(
+  session: SessionState,
+  { chat, resources, xml, left }: Extract<SessionMessage, { t: 'room' }>,
+): void {
+  for (const resource of resources) {
+    const stream = session.byResource.get(resource);
+    if (stream?.rooms?.has(chat) !== true) continue;
+    if (left === true) stream.rooms.delete(chat);
+    session.sendHeld(stream, withTo(xml, stream.jid), undefined);
+  }
+  if (left === true) noteOnline(session);
+}
+
+/** The group asks who of its occupants is still in it. */
+export function onPresentAsk(
+  session: SessionState,
+  { chat, resources }: Extract<SessionMessage, { t: 'present?' }>,
+): void {
+  const absent = resources.filter((resource) => session.byResource.get(resource)?.rooms?.has(chat) !== true);
+  if (absent.length > 0) tellAbsent(session, chat, absent);
+}
+
+export function tellAbsent(session: SessionState, chat: string, resources: readonly string[]): void {
+  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources } });
+}
+
+/** What a device hears of a presence or iq that no room answered. */
+export function roomErrorXml({ kind, to, from, id, type }: Send, error: string): string | undefined {
+  const attrs = { from: to, to: from, type: 'error', ...(id !== undefined && { id }) };
+  if (kind === 'presence') return stanza('presence', attrs, userXml(undefined, []) + error);
+  return type === 'get' || type === 'set' ? stanza('iq', attrs, error) : undefined;
+}
