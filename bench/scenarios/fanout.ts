@@ -3,7 +3,7 @@ import type { Client } from '../client.ts';
 import { type Context, closeAll, loginAll } from '../context.ts';
 import { Load } from '../load.ts';
 import { Meter } from '../meter.ts';
-import { enterRoom, unlockRoom } from '../muc.ts';
+import { addMembers, enterRoom, unlockRoom } from '../muc.ts';
 import { pool } from '../pool.ts';
 import { groupTopology, type Topology } from '../topology.ts';
 import { compareWithRelay, type Floor, half, type Pattern, relayPhase } from './relay.ts';
@@ -66,7 +66,15 @@ async function enterAll(
     for (let m = 0; m < options.members; m++) {
       const i = g * options.members + m;
       await enterRoom(clients[i]!, room, `m${i}`);
-      if (m === 0) await unlockRoom(clients[i]!, room);
+      if (m === 0) {
+        await unlockRoom(clients[i]!, room);
+        const others = clients.slice(i + 1, i + options.members);
+        await addMembers(
+          clients[i]!,
+          room,
+          others.map(({ jid }) => jid.slice(0, jid.indexOf('/'))),
+        );
+      }
       progress.show(`entering groups: ${++done}/${clients.length}`);
     }
   });
