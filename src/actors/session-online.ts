@@ -50,9 +50,9 @@ export function onOrphans(session: SessionState, resources: readonly string[]): 
 }
 
 function available(session: SessionState): readonly string[] {
-  if (session.byResource.size === 0) return NONE;
+  if (session.streams().length === 0) return NONE;
   const found: string[] = [];
-  for (const stream of session.byResource.values()) if (stream.presence !== undefined) found.push(stream.resource);
+  for (const stream of session.streams()) if (stream.presence !== undefined) found.push(stream.resource);
   return found;
 }
 

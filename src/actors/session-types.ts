@@ -5,7 +5,15 @@ import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
-import type { ChatMessage, CloseReason, ConnPort, ResumeAnswer, SessionMessage, Source } from './messages.ts';
+import type {
+  AccountAnswer,
+  ChatMessage,
+  CloseReason,
+  ConnPort,
+  ResumeAnswer,
+  SessionMessage,
+  Source,
+} from './messages.ts';
 import type { CrossingLimits } from './session-sends.ts';
 
 /** Everything a session's step may want done. Data, run by the shell after the turn's commit (session.ts). */
@@ -43,6 +51,8 @@ export type SessionEffect =
   | { readonly t: 'load'; readonly entries: readonly ArchiveEntry[]; readonly done: LoadDone }
   /** the stream catches up with the inbox from after `stream.lag.next` */
   | { readonly t: 'catchUp'; readonly stream: Stream }
+  /** the account's row as it is in the log when this turn has its effects */
+  | { readonly t: 'lookup'; readonly reply: (answer: AccountAnswer) => void }
   | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string };
 
 export type LoadDone = Parameters<ArchivePort['load']>[2];
