@@ -156,17 +156,18 @@ export class Entities {
     const excess = this.sessions.size + this.chats.size > entitiesMax;
     const idleMs = excess ? sweepMs : this.#options.idleMs;
     let resting = 0;
-    for (const [user, entity] of this.sessions) {
+    // Not by entries, which would be 10,000 small arrays a second on a node with as many idle sessions.
+    this.sessions.forEach((entity, user) => {
       if (entity.restless) entity.tell({ t: 'sweep', now });
       else if (entity.streams > 0) resting += rests(entity, now, resting);
       else if (entity.unwritten && now - entity.lastActive >= idleMs) entity.tell({ t: 'flush' });
       else if (fallsAsleep(entity, now, idleMs)) this.#forgetSession(user, entity.shard);
-    }
-    for (const [id, entity] of this.chats) {
+    });
+    this.chats.forEach((entity, id) => {
       if (entity.waiting) entity.tell({ t: 'sweep', now } satisfies ChatMessage);
       else if (fallsAsleep(entity, now, idleMs)) this.#forgetChat(id, entity.shard);
       else resting += rests(entity, now, resting);
-    }
+    });
   }
 
   /** Lazily kept rows go to the log before the node stops. */

@@ -1,21 +1,13 @@
 import { SparseMap } from '../base/sparse-map.ts';
-import { ACCOUNT_KEY, rememberedAccount } from '../xmpp/account.ts';
+import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
-import { accountIndexRow, inboxStream, sessionKey, userRows } from './keys.ts';
-import {
-  type AccountAnswer,
-  type AccountAsk,
-  POSTS_PER_OP_MAX,
-  type PostItem,
-  type Send,
-  type SessionMessage,
-  type Source,
-} from './messages.ts';
-import { removeAccount } from './session-account.ts';
+import { inboxStream, sessionKey, userRows } from './keys.ts';
+import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
+import { onAccount } from './session-account.ts';
 import { importSession } from './session-handover.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
@@ -202,7 +194,7 @@ export class SessionState implements SessionPort {
       case 'gone':
         return onGone(this, message.sid, message.conn, message.clean);
       case 'account':
-        return this.#onAccount(message.ask, message.reply);
+        return onAccount(this, message.ask, message.reply);
       case 'sweep':
         onSweep(this);
         return sweepSends(this);
@@ -254,41 +246,6 @@ export class SessionState implements SessionPort {
       return;
     }
     onPeer(this, msg, idx, this.parts.limits.roster);
-  }
-
-  #onAccount(ask: AccountAsk, reply: (answer: AccountAnswer) => void): void {
-    const failed: AccountAnswer = { t: 'failed', condition: 'resource-constraint' };
-    this.turn.onFail.push({ t: 'reply', run: () => reply(failed) });
-    if (ask.t === 'lookup') {
-      this.turn.effects.push({ t: 'lookup', reply });
-      return;
-    }
-    const answer = this.#doAccount(ask);
-    this.turn.effects.push({ t: 'reply', run: () => reply(answer) });
-  }
-
-  #doAccount(ask: Exclude<AccountAsk, { t: 'lookup' }>): AccountAnswer {
-    const { exists } = this;
-    switch (ask.t) {
-      case 'create':
-        if (exists) return { t: 'conflict' };
-        this.#putAccount(ask.row);
-        this.turn.rows.set(accountIndexRow(this.user), this.now);
-        return { t: 'done' };
-      case 'setCredentials':
-        if (!exists) return { t: 'none' };
-        this.#putAccount(ask.row);
-        return { t: 'done' };
-      case 'remove':
-        if (!exists) return { t: 'none' };
-        removeAccount(this);
-        return { t: 'done' };
-    }
-  }
-
-  #putAccount(row: unknown): void {
-    this.rows.set(ACCOUNT_KEY, rememberedAccount(row));
-    this.turn.rows.set(this.#rowPrefix + ACCOUNT_KEY, row);
   }
 
   // --- SessionPort ---------------------------------------------------------------------------------------------
