@@ -19,8 +19,9 @@ export function collectWhenIdle(options: IdleMemoryOptions, log: Log): () => voi
     const kind = memory.decide({ nowMs, utilization, totalBytes, usedBytes });
     if (kind === 'none') return;
     collect(kind);
-    const after = getHeapStatistics().total_heap_size;
-    log.debug({ kind, heapBytesBefore: totalBytes, heapBytes: after, tookMs: performance.now() - nowMs }, 'collected');
+    const heapBytes = getHeapStatistics().total_heap_size;
+    const tookMs = Math.round(performance.now() - nowMs);
+    log.debug({ kind, heapBytesBefore: totalBytes, heapBytes, tookMs }, 'collected');
   }, LOOK_MS);
   timer.unref();
   return () => clearInterval(timer);
