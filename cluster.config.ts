@@ -188,7 +188,7 @@ const defaults: Config = {
      * bytes in use on the heap up to which an idle process collects garbage and gives memory back, which after many logins
      * is most of it; it stands still for about 1.5 ms a MiB then. 0: never
      */
-    idleHeapBytesMax: 268_435_456,
+    idleHeapBytesMax: 402_653_184,
   },
 
   storage: {
