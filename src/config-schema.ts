@@ -138,6 +138,7 @@ export const configSchema = section({
     passivateAfterMs: int(100, 7 * DAY_MS),
     sweepMs: int(10, DAY_MS),
     loadedMax: int(100, 100_000_000),
+    idleHeapBytesMax: int(0, 64 * GIB),
   }),
   storage: section({
     foldBytes: int(64 * KIB, GIB),

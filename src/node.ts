@@ -25,6 +25,7 @@ import { clusterSecret, isReady, nodeSecret } from './node-checks.ts';
 import { type ClusterCore, openCluster, readsOf } from './node-cluster.ts';
 import { registerClusterMetrics } from './node-cluster-metrics.ts';
 import { logStarted, storeHooks } from './node-log.ts';
+import { collectWhenIdle } from './node-memory.ts';
 import { countLogins, registerNodeMetrics, statusFigures } from './node-metrics.ts';
 import {
   frameLimitsOf,
@@ -235,8 +236,10 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
   });
   const api = adminApi(config, core, status);
   const admin = await startAdminServer({ socketPath: adminSocketPath(config.node.dataDir), api, log });
+  const stopCollecting = collectWhenIdle({ heapBytesMax: config.actors.idleHeapBytesMax }, log);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    stopCollecting();
     log.info({ node: config.node.id }, 'stopping');
     http.stopAccepting();
     await listener.close(config.node.drainMs);

@@ -23,49 +23,65 @@ export interface ChatEntity extends Entity<ChatMessage> {
 }
 
 export function spawnChat(id: string, shard: number, parts: ChatParts, runtime: EntityRuntime): ChatEntity {
-  let chat = loadChat(id, shard, parts, runtime.now());
-  return new ChatActor(
-    () => chat.askedAt !== 0,
-    shard,
-    {
-      step: (message, turn) => chatStep(chat, message, turn, parts.limits),
-      run(effect) {
-        if (effect.t === 'ackDelivery') parts.ackDelivery(effect.source);
-        else parts.toSession(effect.to, effect.msg);
-      },
-      dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
-      reset: () => {
-        const { waiting, askedAt, askedAgainAt, order } = chat;
-        order.opsRefused();
-        chat = Object.assign(loadChat(id, shard, parts, runtime.now()), { waiting, askedAt, askedAgainAt, order });
-      },
-      abandon: (batch) => {
-        const outcome = { ok: false, condition: 'internal-server-error' } as const;
-        for (const message of batch) {
-          if (message.t !== 'send' || message.token === 0) continue;
-          parts.toSession(message.sender, answerTo(message, outcome));
-        }
-      },
-    },
-    runtime,
-  );
+  return new ChatActor(new ChatShell(id, shard, parts, runtime), runtime);
 }
 
 class ChatActor extends EntityShell<ChatMessage, ChatEffect> implements ChatEntity {
-  readonly #waiting: () => boolean;
+  readonly #shell: ChatShell;
 
-  constructor(
-    waiting: () => boolean,
-    shard: number,
-    behaviour: EntityBehaviour<ChatMessage, ChatEffect>,
-    runtime: EntityRuntime,
-  ) {
-    super('chat', shard, behaviour, runtime);
-    this.#waiting = waiting;
+  constructor(shell: ChatShell, runtime: EntityRuntime) {
+    super('chat', shell.shard, shell, runtime);
+    this.#shell = shell;
   }
 
   get waiting(): boolean {
-    return this.#waiting();
+    return this.#shell.waiting;
+  }
+}
+
+class ChatShell implements EntityBehaviour<ChatMessage, ChatEffect> {
+  readonly shard: number;
+  #chat: ChatState;
+  readonly #parts: ChatParts;
+  readonly #runtime: EntityRuntime;
+
+  constructor(id: string, shard: number, parts: ChatParts, runtime: EntityRuntime) {
+    this.shard = shard;
+    this.#chat = loadChat(id, shard, parts, runtime.now());
+    this.#parts = parts;
+    this.#runtime = runtime;
+  }
+
+  get waiting(): boolean {
+    return this.#chat.askedAt !== 0;
+  }
+
+  step(message: ChatMessage, turn: Turn<ChatEffect>): void {
+    chatStep(this.#chat, message, turn, this.#parts.limits);
+  }
+
+  run(effect: ChatEffect): void {
+    if (effect.t === 'ackDelivery') this.#parts.ackDelivery(effect.source);
+    else this.#parts.toSession(effect.to, effect.msg);
+  }
+
+  dispatch(turn: Turn<ChatEffect>, idx: number): void {
+    this.#parts.dispatch(this.shard, idx, turn);
+  }
+
+  reset(): void {
+    const { id, waiting, askedAt, askedAgainAt, order } = this.#chat;
+    order.opsRefused();
+    const loaded = loadChat(id, this.shard, this.#parts, this.#runtime.now());
+    this.#chat = Object.assign(loaded, { waiting, askedAt, askedAgainAt, order });
+  }
+
+  abandon(batch: readonly ChatMessage[]): void {
+    const outcome = { ok: false, condition: 'internal-server-error' } as const;
+    for (const message of batch) {
+      if (message.t !== 'send' || message.token === 0) continue;
+      this.#parts.toSession(message.sender, answerTo(message, outcome));
+    }
   }
 }
 

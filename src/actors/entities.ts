@@ -155,16 +155,19 @@ export class Entities {
     const { entitiesMax, sweepMs } = this.#options;
     const excess = this.sessions.size + this.chats.size > entitiesMax;
     const idleMs = excess ? sweepMs : this.#options.idleMs;
-    for (const [user, entity] of this.sessions) {
+    let resting = 0;
+    // Not by entries, which would be 10,000 small arrays a second on a node with as many idle sessions.
+    this.sessions.forEach((entity, user) => {
       if (entity.restless) entity.tell({ t: 'sweep', now });
-      else if (entity.streams > 0) continue;
+      else if (entity.streams > 0) resting += rests(entity, now, resting);
       else if (entity.unwritten && now - entity.lastActive >= idleMs) entity.tell({ t: 'flush' });
       else if (fallsAsleep(entity, now, idleMs)) this.#forgetSession(user, entity.shard);
-    }
-    for (const [id, entity] of this.chats) {
+    });
+    this.chats.forEach((entity, id) => {
       if (entity.waiting) entity.tell({ t: 'sweep', now } satisfies ChatMessage);
       else if (fallsAsleep(entity, now, idleMs)) this.#forgetChat(id, entity.shard);
-    }
+      else resting += rests(entity, now, resting);
+    });
   }
 
   /** Lazily kept rows go to the log before the node stops. */
@@ -194,12 +197,26 @@ class ByShard {
   }
 }
 
-function fallsAsleep(
-  entity: Pick<Entity<never>, 'pending' | 'depth' | 'lastActive' | 'stop'>,
-  now: number,
-  idleMs: number,
-): boolean {
-  if (entity.pending > 0 || entity.depth > 0 || now - entity.lastActive < idleMs) return false;
+/** An entity that has done nothing for this long rests: what it lets go of is built again within some microseconds. */
+const REST_MS = 5_000;
+/** Entities that are laid to rest in one sweep, some microseconds each; the others follow with the next ones. */
+const RESTS_MAX = 1_000;
+
+/** @returns 1 when it rests from now on, else 0 */
+function rests(entity: Sleeper & Pick<Entity<never>, 'resting' | 'rest'>, now: number, already: number): number {
+  if (entity.resting || already >= RESTS_MAX || !isIdle(entity, now, REST_MS)) return 0;
+  entity.rest();
+  return 1;
+}
+
+type Sleeper = Pick<Entity<never>, 'pending' | 'depth' | 'lastActive' | 'stop'>;
+
+function isIdle({ pending, depth, lastActive }: Sleeper, now: number, idleMs: number): boolean {
+  return pending === 0 && depth === 0 && now - lastActive >= idleMs;
+}
+
+function fallsAsleep(entity: Sleeper, now: number, idleMs: number): boolean {
+  if (!isIdle(entity, now, idleMs)) return false;
   entity.stop();
   return true;
 }

@@ -1,7 +1,7 @@
 import type { Pipeline, Submission } from './pipeline.ts';
 import { NotLeaderError } from './replicated-pipeline.ts';
-import type { ActorSystem, Mailbox } from './spawn.ts';
-import { newTurn, type Turn } from './turn.ts';
+import type { ActorOptions, ActorSystem, Mailbox } from './spawn.ts';
+import { type EffectRunner, newTurn, type Turn } from './turn.ts';
 
 /**
  * The shell of an entity: an actor whose wake-ups are turns. It runs the pure step on every message that has gathered,
@@ -12,10 +12,9 @@ import { newTurn, type Turn } from './turn.ts';
  * is on its way to the log any more: until then messages are held back (they count in `depth`, under the mailbox's
  * bound), then the state is reloaded and they go on. Reloading earlier would give a number out twice.
  */
-export interface EntityBehaviour<M, E> {
+export interface EntityBehaviour<M, E> extends EffectRunner<E> {
   /** Pure: changes the entity's state and fills the turn. A throw is a broken invariant. */
   step(message: M, turn: Turn<E>): void;
-  run(effect: E): void;
   /** Puts the outbox of a committed op on its way. */
   dispatch(turn: Turn<E>, idx: number): void;
   /** Drops what is in memory and reloads from committed state: after a refused op or a crash, nothing pending. */
@@ -47,6 +46,10 @@ export interface Entity<M> {
   /** ms since the epoch of the last wake-up */
   readonly lastActive: number;
   stop(): void;
+  /** it has let go of what only work needs (`rest`), and nothing has come since */
+  readonly resting: boolean;
+  /** It has been idle and stays in memory: lets go of what can be had again. Only without anything pending. */
+  rest(): void;
   /** The shard is about to move: what comes is held back, but for what ends or answers something that was let in. */
   pause(): void;
   /** It does not move after all. */
@@ -66,38 +69,42 @@ export interface Entity<M> {
  * Extended by each kind of entity for what else it tells, by getters: properties that are set on an instance would give
  * every entity a shape of its own, and each access to one a slow path (6 % of a message, measured).
  */
-export class EntityShell<M, E> implements Entity<M> {
+export class EntityShell<M, E> implements Entity<M>, ActorOptions<M> {
   readonly shard: number;
   pending = 0;
   lastActive: number;
   readonly #behaviour: EntityBehaviour<M, E>;
   readonly #runtime: EntityRuntime;
   readonly #mailbox: Mailbox<M>;
-  readonly #run: (effect: E) => void;
   readonly #kind: string;
   /** set from a failure until the state is reloaded: what is to be done then */
   #failure: { readonly error: Error; readonly refused: Turn<E>[]; readonly lost: M[]; crashed: boolean } | undefined;
   #held: M[] = [];
   #discarded = false;
   #paused = false;
+  #resting = false;
 
   constructor(kind: string, shard: number, behaviour: EntityBehaviour<M, E>, runtime: EntityRuntime) {
     this.shard = shard;
     this.#kind = kind;
     this.#behaviour = behaviour;
     this.#runtime = runtime;
-    this.#run = (effect) => behaviour.run(effect);
     this.lastActive = runtime.now();
-    this.#mailbox = runtime.system.spawn<M>(kind, {
-      mailboxMax: runtime.mailboxMax,
-      urgent: (message) => behaviour.urgent?.(message) === true,
-      receive: (batch) => this.#receive(batch),
-      // `receive` answers for its own faults.
-      onCrash: (error) => {
-        runtime.onCrash(kind, error);
-        return 'resume';
-      },
-    });
+    this.#mailbox = runtime.system.spawn<M>(kind, this);
+  }
+
+  get mailboxMax(): number {
+    return this.#runtime.mailboxMax;
+  }
+
+  urgent(message: M): boolean {
+    return this.#behaviour.urgent?.(message) === true;
+  }
+
+  /** `receive` answers for its own faults. */
+  onCrash(error: unknown): 'resume' {
+    this.#runtime.onCrash(this.#kind, error);
+    return 'resume';
   }
 
   get depth(): number {
@@ -105,12 +112,21 @@ export class EntityShell<M, E> implements Entity<M> {
   }
 
   tell(message: M): boolean {
-    if (this.#held.length >= this.#runtime.mailboxMax && this.#behaviour.urgent?.(message) !== true) return false;
+    if (this.#held.length >= this.#runtime.mailboxMax && !this.urgent(message)) return false;
     return this.#mailbox.tell(message);
   }
 
   stop(): void {
     this.#mailbox.stop();
+  }
+
+  get resting(): boolean {
+    return this.#resting;
+  }
+
+  rest(): void {
+    this.#resting = true;
+    this.#mailbox.rest();
   }
 
   get settled(): boolean {
@@ -128,7 +144,7 @@ export class EntityShell<M, E> implements Entity<M> {
   }
 
   release(): void {
-    if (!this.#paused && this.#failure === undefined && this.#held.length > 0) this.#receive(this.#held.splice(0));
+    if (!this.#paused && this.#failure === undefined && this.#held.length > 0) this.receive(this.#held.splice(0));
   }
 
   discard(_why: string): readonly M[] {
@@ -136,8 +152,9 @@ export class EntityShell<M, E> implements Entity<M> {
     return [...this.#held.splice(0), ...this.#mailbox.stop()];
   }
 
-  #receive(all: readonly M[]): void {
+  receive(all: readonly M[]): void {
     this.lastActive = this.#runtime.now();
+    this.#resting = false;
     const held = this.#paused || !this.#runtime.mayRead(this.shard);
     let batch = held ? this.#admitted(all) : all;
     if (this.#failure !== undefined) {
@@ -155,7 +172,7 @@ export class EntityShell<M, E> implements Entity<M> {
         this.#submit(turn);
         from = i + 1;
         // Refused at once: what is left waits with the rest.
-        if (this.#failure !== undefined) return this.#receive(batch.slice(from));
+        if (this.#failure !== undefined) return this.receive(batch.slice(from));
         turn = newTurn<E>(this.lastActive);
       }
       this.#submit(turn);
@@ -168,15 +185,15 @@ export class EntityShell<M, E> implements Entity<M> {
   #admitted(all: readonly M[]): readonly M[] {
     const batch: M[] = [];
     for (const message of all) {
-      if (this.#behaviour.urgent?.(message) === true) batch.push(message);
+      if (this.urgent(message)) batch.push(message);
       else this.#held.push(message);
     }
     return batch;
   }
 
   #submit(turn: Turn<E>): void {
-    turn.runImmediate(this.#run);
-    if (this.pending === 0 && turn.isEmpty) return turn.runEffects(this.#run);
+    turn.runImmediate(this.#behaviour);
+    if (this.pending === 0 && turn.isEmpty) return turn.runEffects(this.#behaviour);
     this.pending += 1;
     this.#runtime.pipeline.submit(new TurnSubmission(this, turn));
   }
@@ -192,7 +209,7 @@ export class EntityShell<M, E> implements Entity<M> {
     } else {
       try {
         if (turn.posts().length > 0) this.#behaviour.dispatch(turn, idx);
-        turn.runEffects(this.#run);
+        turn.runEffects(this.#behaviour);
       } catch (thrown) {
         // One entity's fault must not keep the others of this tick from settling.
         this.#crashed(thrown, []);
@@ -223,9 +240,9 @@ export class EntityShell<M, E> implements Entity<M> {
     const held = this.#held;
     this.#failure = undefined;
     this.#held = [];
-    for (const turn of failure.refused) turn.runOnFail(this.#run);
+    for (const turn of failure.refused) turn.runOnFail(this.#behaviour);
     if (failure.crashed) this.#behaviour.abandon(failure.lost);
-    if (held.length > 0) this.#receive(held);
+    if (held.length > 0) this.receive(held);
   }
 }
 

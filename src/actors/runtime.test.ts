@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createMemoryDisk } from '../storage/log-store-memory.ts';
 import { bodies, DOMAIN, message, presence, TestClient, TestNode } from './runtime.fixture.ts';
+import { startActorSystem, type Wakers } from './spawn.ts';
 
 t.test('idle entities sleep, those with streams or a question do not', async (t) => {
   const node = await TestNode.start();
@@ -12,6 +13,32 @@ t.test('idle entities sleep, those with streams or a question do not', async (t)
   t.match(node.runtime.stats(), { sessions: 2, chats: 1 });
   await node.pass(2000);
   t.match(node.runtime.stats(), { sessions: 1, chats: 0, actors: { actors: 1 } });
+});
+
+t.test('an entity that stays in memory without work rests, and goes on with the next message', async (t) => {
+  let awake = 0;
+  const wakers: Wakers = {
+    add(_name, drain) {
+      awake += 1;
+      return { wake: () => void setImmediate(drain), stop: () => void awake-- };
+    },
+    stop() {},
+  };
+  const node = await TestNode.start({ runtime: { actors: startActorSystem(wakers) } });
+  const [a = '', b = ''] = await node.account('a', 'b');
+  const alice = await node.bind(a, 'one', { sm: false });
+  const bob = await node.bind(b, 'one', { sm: false });
+  await alice.send(message(b, 'x'));
+  bob.conn.take();
+  await node.pass(4000);
+  t.equal(awake, 3, 'two sessions and their chat');
+  await node.pass(1000);
+  t.match([awake, node.runtime.stats()], [0, { sessions: 2, chats: 1, streams: 2, actors: { actors: 3 } }]);
+  await alice.send(message(b, 'y'));
+  t.same(bodies(bob.conn.take()), ['y']);
+  t.equal(awake, 3);
+  await node.pass(5000);
+  t.equal(awake, 0);
 });
 
 t.test('above the bound entities sleep early', async (t) => {

@@ -15,6 +15,24 @@ t.test('an account is made once, and asked for by its row', async (t) => {
   t.same(await node.ask(user, { t: 'lookup' }), { t: 'account', row: { v: 2 } });
 });
 
+t.test('a lookup is answered from the log, behind what was decided before it', async (t) => {
+  const node = await TestNode.start();
+  const [user = ''] = await node.account('a');
+  const row = { v: 1, createdMs: 5, credentials: { key: 'first' } };
+  await node.ask(user, { t: 'setCredentials', row });
+  node.held = true;
+  const changed = node.ask(user, { t: 'setCredentials', row: { ...row, credentials: { key: 'second' } } });
+  const lookup = node.ask(user, { t: 'lookup' });
+  await node.release();
+  t.same(await changed, { t: 'done' });
+  t.match(await lookup, { t: 'account', row: { createdMs: 5, credentials: { key: 'second' } } });
+  node.held = true;
+  const removed = node.ask(user, { t: 'remove' });
+  const after = node.ask(user, { t: 'lookup' });
+  await node.release();
+  t.same([await removed, await after], [{ t: 'done' }, { t: 'none' }]);
+});
+
 t.test('an account that the disk refused is not there', async (t) => {
   const node = await TestNode.start();
   node.store.full = true;

@@ -107,7 +107,7 @@ export function exportSession(
   placeOf: (conn: ConnPort, sid: number) => StreamPlace | undefined,
 ): SessionBlob | undefined {
   if (session.outside > 0 || session.reads.length > 0) return undefined;
-  const streams = [...session.byResource.values()];
+  const streams = session.streams();
   if (streams.length === 0 || streams.some(({ resuming, broken }) => resuming !== undefined || broken))
     return undefined;
   const pending = [...session.pendingSends].map(([token, { stream, n, chat, send, since, sentAt, upTo }]) => {
@@ -147,7 +147,7 @@ function exportStream(
     resource,
     detachedAt: stream.detachedAt,
     presence,
-    directed: [...stream.directed],
+    directed: stream.directed === undefined ? [] : [...stream.directed],
     carbons,
     inactive,
     interested,
@@ -182,7 +182,7 @@ export function importSession(
   connOf: (place: StreamPlace) => ConnPort,
 ): boolean {
   if (!session.exists) return false;
-  const atWork = session.byResource.size > 0 || session.pendingSends.size > 0;
+  const atWork = session.streams().length > 0 || session.pendingSends.size > 0;
   if (atWork && session.parts.rules.oneSessionAtWork) return false;
   session.run = blob.run;
   session.nextToken = Math.max(session.nextToken, blob.nextToken);
@@ -233,7 +233,7 @@ function importStream(
     broken: false,
     resuming: undefined,
     presence,
-    directed: new Set(blob.directed),
+    directed: blob.directed.length === 0 ? undefined : new Set(blob.directed),
     carbons,
     inactive,
     interested,
@@ -245,8 +245,7 @@ function importStream(
     held,
     rooms: importRooms(session, blob.rooms),
   };
-  session.byResource.set(resource, stream);
-  session.bySid.set(sid, stream);
+  session.addStream(stream);
   if (stream.lag !== undefined) session.turn.always({ t: 'catchUp', stream });
   fetchGaps(session, stream);
   return stream;

@@ -1,4 +1,4 @@
-import { ACCOUNT_KEY, type AccountRow } from '../xmpp/account.ts';
+import { ACCOUNT_KEY, type RememberedAccount } from '../xmpp/account.ts';
 import { parseJid } from '../xmpp/jid.ts';
 import { archivesFor, PREFS_ROW } from '../xmpp/mam-prefs.ts';
 import { addressesFor, type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
@@ -60,7 +60,7 @@ function isGap({ seq, first, before }: ChatItem, row: UserChatRow | undefined): 
  * is lost, what is not is sent again until the chat's next message, which is this account's first: so in doubt it is not.
  */
 function isOlderThanAccount(session: SessionState, { ts }: MessageRecord): boolean {
-  const createdMs = session.get<AccountRow>(ACCOUNT_KEY)?.createdMs ?? 0;
+  const createdMs = session.get<RememberedAccount>(ACCOUNT_KEY)?.createdMs ?? 0;
   return ts < createdMs - (session.parts.crossing === undefined ? 0 : CLOCKS_APART_MS);
 }
 
@@ -133,12 +133,13 @@ function resourceOf(jid: string): string | undefined {
  *   (RFC 6120 knows no more), and what the user sent is on the device that sent it
  */
 function push(session: SessionState, record: MessageRecord, seq: number, mine: boolean, shown: boolean): boolean {
-  if (session.byResource.size === 0) return mine;
+  const streams = session.streams();
+  if (streams.length === 0) return mine;
   const addressed = mine && !isToSelf(record, session.user) ? NOBODY : recipients(session, record.type, record.to);
   let xml: string | undefined;
   let delivered = false;
   let taken = false;
-  for (const stream of session.byResource.values()) {
+  for (const stream of streams) {
     if (stream.lag !== undefined) continue;
     const live = isLive(stream);
     if (live) stream.given = seq;
@@ -203,7 +204,7 @@ export function recipients(
 ): readonly string[] {
   const resource = resourceOf(to);
   const streams: RouteStream[] = [];
-  for (const stream of session.byResource.values()) {
+  for (const stream of session.streams()) {
     streams.push({ resource: stream.resource, priority: stream.presence?.priority });
   }
   return routeMessage(type, resource === undefined ? 'bare' : 'full', resource, streams).to;
@@ -216,7 +217,7 @@ export function onLive(session: SessionState, _chat: string, message: LiveMessag
   const mine = isFrom(message, user);
   const xml = renderLive(message);
   const addressed = mine && !isToSelf(message, user) ? NOBODY : recipients(session, message.type, message.to);
-  for (const stream of session.byResource.values()) {
+  for (const stream of session.streams()) {
     // XEP-0352: who types is no news for a client that nobody looks at.
     const hold = stream.inactive ? messageHoldKey(message.from, parseChecked(xml).el) : undefined;
     if (addressed.includes(stream.resource)) session.sendHeld(stream, xml, hold);

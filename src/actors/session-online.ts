@@ -52,7 +52,7 @@ export function onOrphans(session: SessionState, resources: readonly string[], r
   }
   // A device that is back has to enter its rooms again, and may have done so.
   for (const room of rooms) {
-    const absent = resources.filter((resource) => session.byResource.get(resource)?.rooms?.has(room) !== true);
+    const absent = resources.filter((resource) => session.stream(resource)?.rooms?.has(room) !== true);
     if (absent.length > 0) tellAbsent(session, room, absent);
   }
   writeOnline(session, now, joinedRooms(session));
@@ -64,7 +64,7 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
 
 function joinedRooms(session: SessionState): readonly string[] {
   let found: Set<string> | undefined;
-  for (const { rooms } of session.byResource.values()) {
+  for (const { rooms } of session.streams()) {
     if (rooms === undefined) continue;
     found ??= new Set();
     for (const room of rooms.keys()) found.add(room);
@@ -73,9 +73,9 @@ function joinedRooms(session: SessionState): readonly string[] {
 }
 
 function available(session: SessionState): readonly string[] {
-  if (session.byResource.size === 0) return NONE;
+  if (session.streams().length === 0) return NONE;
   const found: string[] = [];
-  for (const stream of session.byResource.values()) if (stream.presence !== undefined) found.push(stream.resource);
+  for (const stream of session.streams()) if (stream.presence !== undefined) found.push(stream.resource);
   return found;
 }
 

@@ -126,7 +126,7 @@ function leaveLate(session: SessionState, stream: Stream, chat: string, nick: st
 
 /** The next message of a group, for the devices that are in it. */
 export function pushToRoom(session: SessionState, chat: string, seq: number, record: MessageRecord): void {
-  for (const stream of session.byResource.values()) {
+  for (const stream of session.streams()) {
     const room = stream.rooms?.get(chat);
     if (room === undefined || seq < room.next) continue;
     room.upTo = Math.max(room.upTo, seq);
@@ -191,7 +191,7 @@ export function onRoom(
   { chat, resources, xml, left }: Extract<SessionMessage, { t: 'room' }>,
 ): void {
   for (const resource of resources) {
-    const stream = session.byResource.get(resource);
+    const stream = session.stream(resource);
     if (stream?.rooms?.has(chat) !== true) continue;
     if (left === true) stream.rooms.delete(chat);
     session.sendHeld(stream, withTo(xml, stream.jid), undefined);
@@ -204,7 +204,7 @@ export function onPresentAsk(
   session: SessionState,
   { chat, resources }: Extract<SessionMessage, { t: 'present?' }>,
 ): void {
-  const absent = resources.filter((resource) => session.byResource.get(resource)?.rooms?.has(chat) !== true);
+  const absent = resources.filter((resource) => session.stream(resource)?.rooms?.has(chat) !== true);
   if (absent.length > 0) tellAbsent(session, chat, absent);
 }
 

@@ -28,7 +28,7 @@ import type { Refusal, SessionEffect, Stream } from './session-types.ts';
 const NS_CLIENT = 'jabber:client';
 
 export function onFrame(session: SessionState, sid: number, { el, inner }: Frame): void {
-  const stream = session.bySid.get(sid);
+  const stream = session.streamOf(sid);
   if (stream === undefined || stream.deaf) return;
   stream.lastActive = session.now;
   const ns = el.getNS();

@@ -1,20 +1,13 @@
+import { SparseMap } from '../base/sparse-map.ts';
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
-import { accountIndexRow, inboxStream, sessionKey, userRows } from './keys.ts';
-import {
-  type AccountAnswer,
-  type AccountAsk,
-  POSTS_PER_OP_MAX,
-  type PostItem,
-  type Send,
-  type SessionMessage,
-  type Source,
-} from './messages.ts';
-import { removeAccount } from './session-account.ts';
+import { inboxStream, sessionKey, userRows } from './keys.ts';
+import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
+import { onAccount } from './session-account.ts';
 import { importSession } from './session-handover.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
@@ -28,6 +21,7 @@ import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
 
 const NAMES_MAX = 64;
+const NO_STREAMS: readonly Stream[] = [];
 
 /** A send whose chat has not answered yet. */
 export interface PendingSend {
@@ -48,7 +42,8 @@ export interface PendingSend {
  * shell (session.ts) commits and runs effects. It is the SessionPort of the protocol handlers.
  *
  * Invariants
- * - `rows` is the committed state plus what the pending turns wrote; `reset` brings it back to the committed state.
+ * - `rows` is the committed state plus what the pending turns wrote, of the account what `rememberedAccount` leaves;
+ *   `reset` brings it back to the committed state.
  * - an inbox record and the chat's cursor in 'c/<chat>' are written in one op (I13).
  * - streams are volatile; nothing durable depends on them but 'seen'.
  */
@@ -62,16 +57,14 @@ export class SessionState implements SessionPort {
   rows: Map<string, unknown>;
   inboxSeq = 0;
   lastPointer: InboxPointer | undefined;
-  readonly byResource = new Map<string, Stream>();
-  readonly bySid = new Map<number, Stream>();
   /** ended, but their sockets are closed only with the turn that ended them */
-  readonly closing = new Set<Stream>();
-  readonly lazyRows = new Map<string, unknown>();
-  readonly pendingSends = new Map<number, PendingSend>();
+  closing: readonly Stream[] = NO_STREAMS;
+  readonly lazyRows = new SparseMap<string, unknown>();
+  readonly pendingSends = new SparseMap<number, PendingSend>();
   /** where chats may be on other nodes: tokens of `pendingSends` by chat, rising; no chat without any */
-  readonly unanswered = new Map<string, number[]>();
+  readonly unanswered = new SparseMap<string, number[]>();
   /** of those the tokens that the chat has taken and the inbox does not have yet, by chat, rising; no chat without any */
-  readonly untaken = new Map<string, number[]>();
+  readonly untaken = new SparseMap<string, number[]>();
   /** names this activation to chats (SendOrder); undefined on a node that is alone */
   run: string | undefined;
   /** epoch of its shard's leadership here */
@@ -90,7 +83,9 @@ export class SessionState implements SessionPort {
   nextToken = 1;
   #turn: Turn<SessionEffect> | undefined;
   /** of chats that had a message lately; at most NAMES_MAX, then all are built anew */
-  readonly #names = new Map<string, ChatNames>();
+  readonly #names = new SparseMap<string, ChatNames>();
+  /** in the order they were bound; replaced when one comes or goes, never changed */
+  #streams: readonly Stream[] = NO_STREAMS;
 
   constructor(user: string, parts: SessionParts, rows: Map<string, unknown>) {
     this.user = user;
@@ -107,21 +102,26 @@ export class SessionState implements SessionPort {
     this.#turn = undefined;
     this.online = undefined;
     this.loadInbox();
-    for (const stream of this.byResource.values()) stream.given = Math.min(stream.given, this.inboxSeq);
+    for (const stream of this.#streams) stream.given = Math.min(stream.given, this.inboxSeq);
   }
 
   /** Drops all streams without a turn, those that wait for one to be closed too; presence of others is put right when they probe or the user comes back. */
   forgetStreams(): Stream[] {
-    const streams = [...this.bySid.values(), ...this.closing];
-    this.closing.clear();
+    const streams = [...this.#streams, ...this.closing];
+    this.closing = NO_STREAMS;
     for (const stream of streams) stream.ended = true;
-    this.bySid.clear();
-    this.byResource.clear();
+    this.#streams = NO_STREAMS;
     this.pendingSends.clear();
     this.unanswered.clear();
     this.untaken.clear();
     this.reads.length = 0;
     return streams;
+  }
+
+  /** While it idles: what it has for work only goes. */
+  trim(): void {
+    this.#names.clear();
+    for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken]) map.trim();
   }
 
   loadInbox(): void {
@@ -203,7 +203,7 @@ export class SessionState implements SessionPort {
       case 'gone':
         return onGone(this, message.sid, message.conn, message.clean);
       case 'account':
-        return this.#onAccount(message.ask, message.reply);
+        return onAccount(this, message.ask, message.reply);
       case 'sweep':
         onSweep(this);
         return sweepSends(this);
@@ -257,34 +257,6 @@ export class SessionState implements SessionPort {
     onPeer(this, msg, idx, this.parts.limits.roster);
   }
 
-  #onAccount(ask: AccountAsk, reply: (answer: AccountAnswer) => void): void {
-    const failed: AccountAnswer = { t: 'failed', condition: 'resource-constraint' };
-    this.turn.onFail.push({ t: 'reply', run: () => reply(failed) });
-    const answer = this.#doAccount(ask);
-    this.turn.effects.push({ t: 'reply', run: () => reply(answer) });
-  }
-
-  #doAccount(ask: AccountAsk): AccountAnswer {
-    const row = this.rows.get(ACCOUNT_KEY);
-    switch (ask.t) {
-      case 'lookup':
-        return row === undefined ? { t: 'none' } : { t: 'account', row };
-      case 'create':
-        if (row !== undefined) return { t: 'conflict' };
-        this.put(ACCOUNT_KEY, ask.row);
-        this.turn.rows.set(accountIndexRow(this.user), this.now);
-        return { t: 'done' };
-      case 'setCredentials':
-        if (row === undefined) return { t: 'none' };
-        this.put(ACCOUNT_KEY, ask.row);
-        return { t: 'done' };
-      case 'remove':
-        if (row === undefined) return { t: 'none' };
-        removeAccount(this);
-        return { t: 'done' };
-    }
-  }
-
   // --- SessionPort ---------------------------------------------------------------------------------------------
 
   get<T>(key: string): T | undefined {
@@ -332,11 +304,25 @@ export class SessionState implements SessionPort {
   }
 
   streams(): readonly Stream[] {
-    return [...this.byResource.values()];
+    return this.#streams;
   }
 
   stream(resource: string): Stream | undefined {
-    return this.byResource.get(resource);
+    for (const stream of this.#streams) if (stream.resource === resource) return stream;
+    return undefined;
+  }
+
+  streamOf(sid: number): Stream | undefined {
+    for (const stream of this.#streams) if (stream.sid === sid) return stream;
+    return undefined;
+  }
+
+  addStream(stream: Stream): void {
+    this.#streams = [...this.#streams, stream];
+  }
+
+  dropStream(stream: Stream): void {
+    this.#streams = this.#streams.filter((one) => one !== stream);
   }
 
   send(stream: StreamPort, xml: string): void {

@@ -30,14 +30,14 @@ export function onBind(session: SessionState, bind: Bind): void {
   };
   if (!session.exists) return refuse('not-allowed');
   let resource = bind.resource ?? session.newId();
-  const holder = session.byResource.get(resource);
+  const holder = session.stream(resource);
   if (holder !== undefined) {
     if (limits.conflict === 'refuse' && holder.conn !== undefined) return refuse('conflict');
     if (limits.conflict === 'rename' && holder.conn !== undefined) resource = `${resource}-${session.newId()}`;
     else endStream(session, holder, { t: 'error', condition: 'conflict', text: 'This resource was bound elsewhere' });
   }
-  if (session.byResource.size >= limits.resourcesMax) {
-    const oldest = [...session.byResource.values()].find((stream) => stream.conn === undefined);
+  if (session.streams().length >= limits.resourcesMax) {
+    const oldest = session.streams().find((stream) => stream.conn === undefined);
     if (oldest === undefined) return refuse('resource-constraint');
     endStream(session, oldest, { t: 'end' });
   }
@@ -58,7 +58,7 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     broken: false,
     resuming: undefined,
     presence: undefined,
-    directed: new Set(),
+    directed: undefined,
     carbons: false,
     inactive: false,
     interested: false,
@@ -70,8 +70,7 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     held: undefined,
     rooms: undefined,
   };
-  session.byResource.set(resource, stream);
-  session.bySid.set(stream.sid, stream);
+  session.addStream(stream);
   return stream;
 }
 
@@ -107,7 +106,7 @@ export function onEnable(session: SessionState, stream: Stream, resume: boolean)
  * stanza that never came.
  */
 export function onResume(session: SessionState, resume: Resume): void {
-  const stream = [...session.byResource.values()].find((one) => one.sm?.id === resume.smId);
+  const stream = session.streams().find((one) => one.sm?.id === resume.smId);
   const sm = stream?.sm;
   const fail = (h: number | undefined): void => {
     session.turn.always({ t: 'reply', run: () => resume.reply({ ok: false, h }) });
@@ -119,9 +118,7 @@ export function onResume(session: SessionState, resume: Resume): void {
     return fail(honestCount(sm));
   }
   refuseResume(session, stream);
-  session.bySid.delete(stream.sid);
   stream.sid = session.nextSid++;
-  session.bySid.set(stream.sid, stream);
   const old = stream.conn;
   // Let go of first: the end of the old socket must not be taken for the end of the stream.
   stream.conn = undefined;
@@ -200,7 +197,7 @@ export function takeUp(stream: Stream): boolean {
 
 /** The socket is gone: a resumable stream waits for `resumeMs`, any other ends. */
 export function onGone(session: SessionState, sid: number, conn: ConnPort, clean: boolean): void {
-  const stream = session.bySid.get(sid);
+  const stream = session.streamOf(sid);
   if (stream === undefined || stream.conn !== conn) return;
   stream.conn = undefined;
   stream.detachedAt = session.now;
@@ -211,8 +208,7 @@ export function onGone(session: SessionState, sid: number, conn: ConnPort, clean
 export function endStream(session: SessionState, stream: Stream, reason: CloseReason): void {
   if (stream.ended) return;
   stream.ended = true;
-  session.bySid.delete(stream.sid);
-  if (session.byResource.get(stream.resource) === stream) session.byResource.delete(stream.resource);
+  session.dropStream(stream);
   refuseResume(session, stream);
   const available = stream.presence !== undefined;
   const from = session.turn.effects.length;
@@ -224,7 +220,7 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
   if (available && !session.streams().some((one) => one.presence !== undefined))
     session.putLazily(LAST_SEEN_ROW, lastSeen(session.now));
   if (stream.conn === undefined) return;
-  session.closing.add(stream);
+  session.closing = [...session.closing, stream];
   session.turn.always({ t: 'close', stream, reason });
 }
 
@@ -286,7 +282,7 @@ export function onSweep(session: SessionState): void {
 /** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
 export function isRestless(session: SessionState): boolean {
   if (session.unanswered.size > 0 && session.parts.crossing !== undefined) return true;
-  for (const stream of session.bySid.values()) {
+  for (const stream of session.streams()) {
     const { conn, sm, lag } = stream;
     if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
       return true;

@@ -5,7 +5,15 @@ import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
-import type { ChatMessage, CloseReason, ConnPort, ResumeAnswer, SessionMessage, Source } from './messages.ts';
+import type {
+  AccountAnswer,
+  ChatMessage,
+  CloseReason,
+  ConnPort,
+  ResumeAnswer,
+  SessionMessage,
+  Source,
+} from './messages.ts';
 import type { JoinedRoom } from './session-rooms.ts';
 import type { CrossingLimits } from './session-sends.ts';
 
@@ -46,7 +54,9 @@ export type SessionEffect =
   | { readonly t: 'catchUp'; readonly stream: Stream }
   | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string }
   /** something slow outside; it resolves, always, with what is then to be done in a turn */
-  | { readonly t: 'outside'; readonly work: () => Promise<() => void> };
+  | { readonly t: 'outside'; readonly work: () => Promise<() => void> }
+  /** the account's row as it is in the log when this turn has its effects */
+  | { readonly t: 'lookup'; readonly reply: (answer: AccountAnswer) => void };
 
 export type LoadDone = Parameters<ArchivePort['load']>[2];
 

@@ -1,11 +1,12 @@
 import type { LogStore } from '../storage/log-store.ts';
+import { ACCOUNT_KEY, rememberedAccount } from '../xmpp/account.ts';
 import type { ArchiveEntry, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { inboxStream, isRoom, userRows } from './keys.ts';
-import type { ChatMessage, SessionMessage, Source } from './messages.ts';
+import type { AccountAnswer, ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
@@ -57,55 +58,32 @@ export function spawnSession(
   parts: SessionShellParts,
   runtime: EntityRuntime,
 ): SessionEntity {
-  const load = (): Map<string, unknown> => {
-    const prefix = userRows(user);
-    return new Map(
-      parts.store.scan(shard, prefix, parts.rowsMax).map(([key, value]) => [key.slice(prefix.length), value]),
-    );
-  };
-  const session = new SessionState(user, parts, load());
+  const session = new SessionState(user, parts, loadRows(user, shard, parts));
   // What is under way for this user's session before it slept must not be taken for an answer to what it sends now.
   session.nextToken = runtime.now() * NUMBERS_PER_MS;
   session.nextSid = session.nextToken;
   session.run = parts.newRun();
   session.era = parts.epochOf(shard);
-  const shell = new SessionShell(
-    session,
-    shard,
-    parts,
-    () => runtime.now(),
-    (message) => entity.tell(message),
-  );
-  const entity = new SessionActor(
-    session,
-    shard,
-    {
-      step: (message, turn) => session.step(message, turn),
-      run: (effect) => shell.run(effect),
-      dispatch: (turn, idx) => parts.dispatch(shard, idx, turn),
-      reset: () => session.reset(load()),
-      abandon: (batch) => {
-        shell.endStreams();
-        for (const message of batch) shell.refuse(message);
-      },
-      urgent: ({ t }) => t === 'answer' || t === 'gone' || t === 'run',
-    },
-    runtime,
-  );
-  return entity;
+  return new SessionActor(session, new SessionShell(session, shard, parts, runtime), runtime);
+}
+
+function loadRows(user: string, shard: number, { store, rowsMax }: SessionShellParts): Map<string, unknown> {
+  const prefix = userRows(user);
+  const rows = new Map<string, unknown>();
+  for (const [name, value] of store.scan(shard, prefix, rowsMax)) {
+    const key = name.slice(prefix.length);
+    rows.set(key, key === ACCOUNT_KEY ? rememberedAccount(value) : value);
+  }
+  return rows;
 }
 
 class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements SessionEntity {
   readonly #session: SessionState;
 
-  constructor(
-    session: SessionState,
-    shard: number,
-    behaviour: EntityBehaviour<SessionMessage, SessionEffect>,
-    runtime: EntityRuntime,
-  ) {
-    super('session', shard, behaviour, runtime);
+  constructor(session: SessionState, shell: SessionShell, runtime: EntityRuntime) {
+    super('session', shell.shard, shell, runtime);
     this.#session = session;
+    shell.actor = this;
   }
 
   handOver(placeOf: PlaceOf): { readonly blob: SessionBlob; readonly left: readonly SessionMessage[] } | undefined {
@@ -124,8 +102,13 @@ class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements
     return left;
   }
 
+  override rest(): void {
+    super.rest();
+    this.#session.trim();
+  }
+
   get streams(): number {
-    return this.#session.byResource.size;
+    return this.#session.streams().length;
   }
 
   get unwritten(): boolean {
@@ -140,29 +123,45 @@ class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements
 /** Numbers that an active session may give out in a millisecond; a later activation begins above them. */
 const NUMBERS_PER_MS = 1024;
 
-class SessionShell {
+class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
+  readonly shard: number;
+  /** set by the actor that it is the shell of */
+  actor: SessionActor | undefined;
   readonly #session: SessionState;
-  readonly #shard: number;
   readonly #parts: SessionShellParts;
-  readonly #now: () => number;
-  readonly #tell: (message: SessionMessage) => void;
+  readonly #runtime: EntityRuntime;
 
-  constructor(
-    session: SessionState,
-    shard: number,
-    parts: SessionShellParts,
-    now: () => number,
-    tell: (message: SessionMessage) => void,
-  ) {
-    this.#now = now;
+  constructor(session: SessionState, shard: number, parts: SessionShellParts, runtime: EntityRuntime) {
+    this.shard = shard;
+    this.actor = undefined;
     this.#session = session;
-    this.#shard = shard;
     this.#parts = parts;
-    this.#tell = tell;
+    this.#runtime = runtime;
+  }
+
+  step(message: SessionMessage, turn: Turn<SessionEffect>): void {
+    this.#session.step(message, turn);
+  }
+
+  dispatch(turn: Turn<SessionEffect>, idx: number): void {
+    this.#parts.dispatch(this.shard, idx, turn);
+  }
+
+  reset(): void {
+    this.#session.reset(loadRows(this.#session.user, this.shard, this.#parts));
+  }
+
+  abandon(batch: readonly SessionMessage[]): void {
+    this.#endStreams();
+    for (const message of batch) this.#refuse(message);
+  }
+
+  urgent({ t }: SessionMessage): boolean {
+    return t === 'answer' || t === 'gone' || t === 'run';
   }
 
   /** Frames were lost: `h` cannot be right any more, so no stream of this user goes on, nor can it be resumed. */
-  endStreams(): void {
+  #endStreams(): void {
     for (const stream of this.#session.forgetStreams()) {
       stream.resuming?.reply({ ok: false, h: undefined });
       stream.conn?.close({ t: 'error', condition: 'internal-server-error' });
@@ -170,7 +169,7 @@ class SessionShell {
   }
 
   /** Tells who waits for the answer to a message that came to nothing. */
-  refuse(message: SessionMessage): void {
+  #refuse(message: SessionMessage): void {
     if (message.t === 'bind') message.reply({ ok: false, condition: 'internal-server-error' });
     else if (message.t === 'resume') message.reply({ ok: false, h: undefined });
     else if (message.t === 'account') message.reply({ t: 'failed', condition: 'internal-server-error' });
@@ -204,12 +203,14 @@ class SessionShell {
       case 'reply':
         return effect.run();
       case 'close':
-        this.#session.closing.delete(effect.stream);
+        this.#session.closing = this.#session.closing.filter((stream) => stream !== effect.stream);
         return effect.stream.conn?.close(effect.reason);
       case 'load':
         return this.#load(effect.entries, effect.done);
       case 'catchUp':
         return this.#catchUp(effect.stream);
+      case 'lookup':
+        return this.#lookup(effect.reply);
       case 'setPassword':
         return this.#setPassword(effect);
       case 'outside':
@@ -262,7 +263,7 @@ class SessionShell {
 
   #askForAck(stream: Stream, sm: StreamManagement): void {
     if (stream.conn === undefined) return;
-    sm.askedAt = this.#now();
+    sm.askedAt = this.#runtime.now();
     sm.sinceAsk = 0;
     stream.conn.send(ACK_REQUEST);
   }
@@ -289,7 +290,7 @@ class SessionShell {
   }
 
   #end(stream: Stream): void {
-    this.#tell({ t: 'run', run: () => endStream(this.#session, stream, { t: 'end' }) });
+    this.actor?.tell({ t: 'run', run: () => endStream(this.#session, stream, { t: 'end' }) });
   }
 
   #handled(stream: Stream, n: number): void {
@@ -336,7 +337,7 @@ class SessionShell {
 
   /** What was asked for outside is there: goes on within a turn. */
   #comeBack(run: () => void): void {
-    this.#tell({
+    this.actor?.tell({
       t: 'run',
       run: () => {
         this.#session.outside -= 1;
@@ -350,9 +351,9 @@ class SessionShell {
     if (lag === undefined || lag.loading || lag.blocked || stream.ended || stream.conn === undefined) return;
     lag.loading = true;
     const { store, limits } = this.#parts;
-    const stored = store.last(this.#shard, inboxStream(this.#session.user));
+    const stored = store.last(this.shard, inboxStream(this.#session.user));
     const upto = Math.min(stored, lag.next + limits.catchUpPage - 1);
-    const pointers = store.read(this.#shard, inboxStream(this.#session.user), {
+    const pointers = store.read(this.shard, inboxStream(this.#session.user), {
       from: lag.next,
       to: upto,
       limit: limits.catchUpPage,
@@ -369,6 +370,11 @@ class SessionShell {
       if (records !== undefined) onCaughtUp(this.#session, stream, page, Math.max(upto, lag.next - 1));
       else lag.loading = false;
     });
+  }
+
+  #lookup(reply: (answer: AccountAnswer) => void): void {
+    const row = this.#parts.store.get(this.shard, userRows(this.#session.user) + ACCOUNT_KEY);
+    reply(row === undefined ? { t: 'none' } : { t: 'account', row });
   }
 
   #setPassword({ request, password }: Extract<SessionEffect, { t: 'setPassword' }>): void {

@@ -94,3 +94,53 @@ t.test('what an actor is told while it works waits for its next wake-up', async 
   t.same(got, [['a'], ['b']]);
   system.stop();
 });
+
+t.test('an actor that rests lets go of its waker; the next message gets another', async (t) => {
+  const wakers: { readonly name: string; readonly drain: () => void; stops: number; wakes: number }[] = [];
+  const system = startActorSystem({
+    add(name, drain) {
+      const waker = { name, drain, stops: 0, wakes: 0 };
+      wakers.push(waker);
+      return { wake: () => void waker.wakes++, stop: () => void waker.stops++ };
+    },
+    stop() {},
+  });
+  const got: string[] = [];
+  const mailbox = system.spawn<string>('test', {
+    mailboxMax: 3,
+    receive: (batch) => void got.push(...batch),
+    onCrash: () => 'resume',
+  });
+  t.same(wakers, [], 'none before the first message');
+  mailbox.rest();
+  mailbox.tell('a');
+  mailbox.rest();
+  t.match(wakers, [{ name: 'test-1', stops: 0, wakes: 1 }], 'not while a message waits');
+  wakers[0]?.drain();
+  mailbox.rest();
+  mailbox.rest();
+  t.match(wakers, [{ stops: 1 }]);
+  mailbox.tell('b');
+  mailbox.tell('c');
+  t.match(wakers, [{ wakes: 1 }, { name: 'test-2', stops: 0, wakes: 1 }]);
+  wakers[1]?.drain();
+  t.same(got, ['a', 'b', 'c']);
+  t.equal(system.stats().actors, 1, 'it is in memory all the time');
+  mailbox.rest();
+  mailbox.stop();
+  t.equal(mailbox.tell('d'), false);
+  t.equal(wakers.length, 2);
+});
+
+t.test('with nact, too, nothing is lost or reordered over rests', async (t) => {
+  const { system, mailbox, got } = actor();
+  const said: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    said.push(`${i}`);
+    mailbox.tell(`${i}`);
+    await rounds();
+    mailbox.rest();
+  }
+  t.same(got.flat(), said);
+  system.stop();
+});

@@ -11,6 +11,11 @@ export interface Mailbox<M> {
   /** False when the message was refused (mailbox full or actor stopped): the caller owes its sender an answer. */
   tell(message: M): boolean;
   readonly depth: number;
+  /**
+   * Lets go of the nact actor, which takes more memory than the rest of an idle entity's shell; the next message starts
+   * another. Nothing happens while messages wait.
+   */
+  rest(): void;
   /** Stops the actor. Messages still in the mailbox are dead letters. @returns them */
   stop(): readonly M[];
 }
@@ -22,11 +27,11 @@ export interface ActorOptions<M> {
    * What a full mailbox still takes: what ends or answers something that was let in (a socket is gone, a chat has
    * answered). It is bounded by that, and refusing it would leave that something open for ever.
    */
-  readonly urgent?: (message: M) => boolean;
+  urgent?(message: M): boolean;
   /** Handles what has gathered, in order. A throw is a broken invariant: `onCrash` decides, the batch is not retried. */
-  readonly receive: (batch: readonly M[]) => void;
+  receive(batch: readonly M[]): void;
   /** The supervisor's answer. `resume` goes on with the next message, `stop` ends the actor. */
-  readonly onCrash: (error: unknown, batch: readonly M[]) => 'resume' | 'stop';
+  onCrash(error: unknown, batch: readonly M[]): 'resume' | 'stop';
 }
 
 export interface ActorStats {
@@ -53,93 +58,157 @@ const BATCH_MAX = 512;
 /** What wakes the actors of a system: nact, or the queue of a simulation. */
 export interface Wakers {
   /** @param drain runs once, later, for each `wake` */
-  add(name: string, drain: () => void): { wake(): void; stop(): void };
+  add(name: string, drain: () => void): Waker;
   stop(): void;
 }
 
-function nactWakers(): Wakers {
-  const system = start();
-  return {
-    add(name, drain) {
-      const ref = spawn(system, drain, name);
-      return { wake: () => dispatch(ref, WAKE), stop: () => stop(ref) };
-    },
-    stop: () => stop(system),
-  };
+export interface Waker {
+  wake(): void;
+  stop(): void;
+}
+
+class NactWakers implements Wakers {
+  readonly #system = start();
+
+  add(name: string, drain: () => void): Waker {
+    return new NactWaker(spawn(this.#system, drain, name));
+  }
+
+  stop(): void {
+    stop(this.#system);
+  }
+}
+
+type NactRef = ReturnType<typeof spawn>;
+
+class NactWaker implements Waker {
+  readonly #ref: NactRef;
+
+  constructor(ref: NactRef) {
+    this.#ref = ref;
+  }
+
+  wake(): void {
+    dispatch(this.#ref, WAKE);
+  }
+
+  stop(): void {
+    stop(this.#ref);
+  }
 }
 
 /** Starts an actor system of its own (several may live in one process: tests, cluster of nodes in one process). */
-export function startActorSystem(wakers: Wakers = nactWakers()): ActorSystem {
-  let spawned = 0;
-  let actors = 0;
-  let deadLetters = 0;
-  let crashes = 0;
-  let mailboxDepthMax = 0;
+export function startActorSystem(wakers: Wakers = new NactWakers()): ActorSystem {
+  return new Actors(wakers);
+}
 
-  return {
-    spawn<M>(kind: string, options: ActorOptions<M>): Mailbox<M> {
-      let queue: M[] = [];
-      let awake = false;
-      let stopped = false;
-      spawned += 1;
-      const waker = wakers.add(`${kind}-${spawned}`, drain);
-      actors += 1;
+class Actors implements ActorSystem {
+  readonly wakers: Wakers;
+  /** names given out */
+  named = 0;
+  actors = 0;
+  deadLetters = 0;
+  crashes = 0;
+  mailboxDepthMax = 0;
 
-      function full(message: M): boolean {
-        return queue.length >= options.mailboxMax && options.urgent?.(message) !== true;
-      }
+  constructor(wakers: Wakers) {
+    this.wakers = wakers;
+  }
 
-      function wake(): void {
-        awake = true;
-        waker.wake();
-      }
+  spawn<M>(kind: string, options: ActorOptions<M>): Mailbox<M> {
+    return new ActorMailbox(this, kind, options);
+  }
 
-      function drain(): void {
-        awake = false;
-        if (stopped) return;
-        const batch = queue.length > BATCH_MAX ? queue.splice(0, BATCH_MAX) : queue;
-        if (batch === queue) queue = [];
-        if (queue.length > 0) wake();
-        try {
-          options.receive(batch);
-        } catch (error) {
-          crashes += 1;
-          if (options.onCrash(error, batch) === 'stop') stopNow();
-        }
-      }
+  crashed(): void {
+    this.crashes += 1;
+  }
 
-      function stopNow(): readonly M[] {
-        if (stopped) return [];
-        stopped = true;
-        actors -= 1;
-        deadLetters += queue.length;
-        const left = queue;
-        queue = [];
-        waker.stop();
-        return left;
-      }
+  stats(): ActorStats {
+    const { actors, deadLetters, crashes, mailboxDepthMax } = this;
+    return { actors, deadLetters, crashes, mailboxDepthMax };
+  }
 
-      return {
-        tell(message) {
-          if (stopped || full(message)) {
-            deadLetters += 1;
-            return false;
-          }
-          queue.push(message);
-          if (queue.length > mailboxDepthMax) mailboxDepthMax = queue.length;
-          if (!awake) wake();
-          return true;
-        },
-        get depth() {
-          return queue.length;
-        },
-        stop: stopNow,
-      };
-    },
-    crashed() {
-      crashes += 1;
-    },
-    stats: () => ({ actors, deadLetters, crashes, mailboxDepthMax }),
-    stop: () => wakers.stop(),
-  };
+  stop(): void {
+    this.wakers.stop();
+  }
+}
+
+/** There are as many of these as users and chats: what all of them do is on the prototype, not in closures of each. */
+class ActorMailbox<M> implements Mailbox<M> {
+  readonly #system: Actors;
+  readonly #kind: string;
+  readonly #options: ActorOptions<M>;
+  /** undefined before the first message, and while it rests */
+  #waker: Waker | undefined = undefined;
+  #queue: M[] = [];
+  #awake = false;
+  #stopped = false;
+
+  constructor(system: Actors, kind: string, options: ActorOptions<M>) {
+    this.#system = system;
+    this.#kind = kind;
+    this.#options = options;
+    system.actors += 1;
+  }
+
+  get depth(): number {
+    return this.#queue.length;
+  }
+
+  tell(message: M): boolean {
+    if (this.#stopped || this.#isFullFor(message)) {
+      this.#system.deadLetters += 1;
+      return false;
+    }
+    this.#queue.push(message);
+    if (this.#queue.length > this.#system.mailboxDepthMax) this.#system.mailboxDepthMax = this.#queue.length;
+    if (!this.#awake) this.#wake();
+    return true;
+  }
+
+  rest(): void {
+    if (this.#awake) return;
+    this.#waker?.stop();
+    this.#waker = undefined;
+  }
+
+  stop(): readonly M[] {
+    if (this.#stopped) return [];
+    this.#stopped = true;
+    this.#system.actors -= 1;
+    this.#system.deadLetters += this.#queue.length;
+    const left = this.#queue;
+    this.#queue = [];
+    this.#waker?.stop();
+    return left;
+  }
+
+  #isFullFor(message: M): boolean {
+    return this.#queue.length >= this.#options.mailboxMax && this.#options.urgent?.(message) !== true;
+  }
+
+  #wake(): void {
+    this.#awake = true;
+    this.#waker ??= this.#addWaker();
+    this.#waker.wake();
+  }
+
+  #addWaker(): Waker {
+    this.#system.named += 1;
+    return this.#system.wakers.add(`${this.#kind}-${this.#system.named}`, () => this.#drain());
+  }
+
+  #drain(): void {
+    this.#awake = false;
+    if (this.#stopped) return;
+    const batch = this.#queue.length > BATCH_MAX ? this.#queue.splice(0, BATCH_MAX) : this.#queue;
+    if (batch === this.#queue) this.#queue = [];
+    if (this.#queue.length > 0) this.#wake();
+    try {
+      this.#options.receive(batch);
+    } catch (error) {
+      this.#system.crashes += 1;
+      if (this.#options.onCrash(error, batch) === 'stop') this.stop();
+    }
+  }
 }

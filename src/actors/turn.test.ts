@@ -47,8 +47,9 @@ t.test('what holds always runs with the effects and when the op is refused, in i
   turn.always('refusal');
   turn.onFail.push('sorry');
   const ran: string[] = [];
-  turn.runEffects((effect) => ran.push(effect));
+  const runner = { run: (effect: string) => void ran.push(effect) };
+  turn.runEffects(runner);
   t.same(ran.splice(0), ['pushed', 'refusal']);
-  turn.runOnFail((effect) => ran.push(effect));
+  turn.runOnFail(runner);
   t.same(ran, ['refusal', 'sorry']);
 });

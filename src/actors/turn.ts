@@ -1,5 +1,10 @@
 import type { OutboxItem, Write } from '../storage/log-store.ts';
 
+/** Who runs what a turn wants done. */
+export interface EffectRunner<E> {
+  run(effect: E): void;
+}
+
 /**
  * What one wake-up of an entity wants: its writes and outbox become ONE op, and `effects` run after that op is
  * committed (at once when nothing was written and nothing of this entity is pending; otherwise in order behind it).
@@ -79,16 +84,16 @@ export class Turn<E> {
     this.onFail.push(effect);
   }
 
-  runEffects(run: (effect: E) => void): void {
-    if (this.#effects !== undefined) for (const effect of this.#effects) run(effect);
+  runEffects(shell: EffectRunner<E>): void {
+    if (this.#effects !== undefined) for (const effect of this.#effects) shell.run(effect);
   }
 
-  runImmediate(run: (effect: E) => void): void {
-    if (this.#immediate !== undefined) for (const effect of this.#immediate) run(effect);
+  runImmediate(shell: EffectRunner<E>): void {
+    if (this.#immediate !== undefined) for (const effect of this.#immediate) shell.run(effect);
   }
 
-  runOnFail(run: (effect: E) => void): void {
-    if (this.#onFail !== undefined) for (const effect of this.#onFail) run(effect);
+  runOnFail(shell: EffectRunner<E>): void {
+    if (this.#onFail !== undefined) for (const effect of this.#onFail) shell.run(effect);
   }
 
   /** The op's writes; a row written several times in the turn is one write. */

@@ -7,6 +7,7 @@ export interface QueueBounds<T> {
 }
 
 const SLOTS_MIN = 16;
+const nothing = (): number => 0;
 
 /**
  * First in, first out, with a bound. When full, `push` answers false and takes nothing: the caller says what that
@@ -24,7 +25,7 @@ export class BoundedQueue<T> {
   constructor(bounds: QueueBounds<T>) {
     this.#itemsMax = bounds.itemsMax;
     this.#bytesMax = bounds.bytesMax ?? Number.POSITIVE_INFINITY;
-    this.#bytesOf = bounds.bytesOf ?? (() => 0);
+    this.#bytesOf = bounds.bytesOf ?? nothing;
   }
 
   get length(): number {

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { ENDINGS } from '../xmpp/close-codes.ts';
 import { addressKey } from '../xmpp/login-limits.ts';
 import { SUBPROTOCOL } from '../xmpp/rfc7395-framing.ts';
 import type { FrameLimits } from '../xmpp/xml.ts';
 import type { GatewayBackend } from './backend.ts';
-import { Connection, type ConnectionCounts, type Peer } from './connection.ts';
+import { ClientSocket, Connection, type ConnectionCounts, type Peer } from './connection.ts';
 import { createFlusher } from './flusher.ts';
 import { Login } from './login.ts';
 
@@ -45,6 +45,7 @@ export interface Listener {
 export function createListener(backend: GatewayBackend, options: ListenerOptions): Listener {
   const server = new WebSocketServer({
     noServer: true,
+    WebSocket: ClientSocket,
     // Above the limit a stream error tells the client; what is far above is cut off by ws with 1009.
     maxPayload: options.stanzaBytesMax * 2,
     perMessageDeflate: false,
@@ -86,30 +87,27 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
       const status = decision.reason === 'connection-rate' ? '429 Too Many Requests' : '503 Service Unavailable';
       return refuse(socket, status, decision.reason, decision.retryMs);
     }
-    let open = true;
-    const release = (authenticated: boolean): void => {
-      if (!open) return;
-      open = false;
-      backend.limit({ t: 'disconnect', address, authenticated });
-    };
     // An upgrade that fails after this point (bad key, socket gone) never reaches the callback.
-    const early = (): void => release(false);
+    const early = (): void => void backend.limit({ t: 'disconnect', address, authenticated: false });
     socket.once('close', early);
     server.handleUpgrade(request, socket, head, (ws) => {
       socket.off('close', early);
-      accept(ws, peer, address, release);
+      accept(ws, peer, address);
     });
   }
 
-  function accept(ws: WebSocket, peer: Peer, address: string, release: (authenticated: boolean) => void): void {
+  function accept(ws: ClientSocket, peer: Peer, address: string): void {
     accepted += 1;
-    const connection = new Connection(ws, peer, connectionOptions, (one) => {
-      connections.delete(one);
-      closingSince.delete(one);
-      release(one.user !== '');
-    });
+    const connection = new Connection(ws, peer, connectionOptions, leave);
     connection.phase = new Login(connection, backend, address);
     connections.add(connection);
+  }
+
+  function leave(connection: Connection): void {
+    connections.delete(connection);
+    closingSince.delete(connection);
+    const address = addressKey(connection.peer.address);
+    backend.limit({ t: 'disconnect', address, authenticated: connection.user !== '' });
   }
 
   function sweep(): void {

@@ -26,6 +26,17 @@ export interface AccountRow {
   readonly origin: 'in-band' | 'operator';
 }
 
+/**
+ * What a session remembers of its account. The keys are most of what an idle user's rows take, and only a login or a new
+ * password asks for them: they are read from the store then.
+ */
+export type RememberedAccount = Pick<AccountRow, 'createdMs'>;
+
+/** @param row as stored; one without a time is older than everything */
+export function rememberedAccount(row: unknown): RememberedAccount {
+  return { createdMs: (row as Partial<AccountRow>).createdMs ?? 0 };
+}
+
 /** A fresh account, made at `nowMs` (ms since the epoch). */
 export function newAccount(credentials: Credentials, origin: AccountRow['origin'], nowMs: number): AccountRow {
   return { v: 1, credentials, createdMs: nowMs, passwordChangedMs: nowMs, origin };

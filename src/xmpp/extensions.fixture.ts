@@ -23,7 +23,7 @@ export function fakeStream(resource: string, user = ROMEO): StreamPort {
     resource,
     jid: `${user}/${resource}`,
     presence: undefined,
-    directed: new Set(),
+    directed: undefined,
     carbons: false,
     inactive: false,
     interested: false,

@@ -43,7 +43,7 @@ export interface StreamPort {
   /** undefined until initial presence, and again after unavailable */
   presence: AvailablePresence | undefined;
   /** full or bare JIDs that got directed presence and are owed an unavailable (RFC 6121 4.6); bounded */
-  readonly directed: Set<string>;
+  directed: Set<string> | undefined;
   /** XEP-0280 */
   carbons: boolean;
   /** XEP-0352: true while the client said inactive */

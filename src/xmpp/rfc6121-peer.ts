@@ -71,7 +71,7 @@ function onPresence(session: SessionPort, msg: Extract<PeerMessage, { t: 'presen
 
 /** The resource has sent directed presence to this JID, bare or full (4.6.6). */
 function isDirectedTo(stream: StreamPort, jid: string): boolean {
-  return stream.directed.has(jid) || stream.directed.has(bareOf(jid));
+  return stream.directed !== undefined && (stream.directed.has(jid) || stream.directed.has(bareOf(jid)));
 }
 
 /**

@@ -180,12 +180,12 @@ function becomeUnavailable(session: SessionPort, stream: StreamPort, xml: string
     }
   }
   stream.presence = undefined;
-  for (const to of stream.directed) {
+  for (const to of stream.directed ?? []) {
     const bare = bareOf(to);
     if (wasAvailable && seesUs(getContact(session, bare))) continue;
     session.tell(bare, { t: 'presence', from: stream.jid, to, xml, available: false, directed: true });
   }
-  stream.directed.clear();
+  stream.directed = undefined;
 }
 
 /** Presence with `to` (4.6.3). */
@@ -204,8 +204,9 @@ function sendDirected(
   if (target.local === '') return { t: 'ignored', reason: 'server' };
   const covered =
     target.bare === session.user || (stream.presence !== undefined && seesUs(getContact(session, target.bare)));
-  if (!available) stream.directed.delete(target.full);
-  else if (!covered && !stream.directed.has(target.full)) {
+  if (!available) stream.directed?.delete(target.full);
+  else if (!covered && stream.directed?.has(target.full) !== true) {
+    stream.directed ??= new Set();
     if (stream.directed.size >= limits.directedMax) {
       return refuse('resource-constraint', 'too many entities have directed presence of this resource');
     }

@@ -34,7 +34,7 @@ export class FakeStream implements StreamPort {
   readonly resource: string;
   readonly jid: string;
   presence: AvailablePresence | undefined;
-  readonly directed = new Set<string>();
+  directed: Set<string> | undefined;
   carbons = false;
   inactive = false;
   interested = false;

@@ -96,6 +96,8 @@ interface Sent {
   readonly tag: number;
 }
 
+const lengthOf = ({ xml }: Sent): number => xml.length;
+
 /**
  * What was sent on a stream and not yet acknowledged by the client, in order. `sent` and `acked` count modulo 2^32;
  * sent - acked is always the number of stanzas held. Full is an answer, not an error: the caller detaches the stream or
@@ -114,7 +116,7 @@ export class AckQueue {
     this.#stanzas = new BoundedQueue<Sent>({
       itemsMax: bounds.stanzasMax,
       bytesMax: bounds.bytesMax,
-      bytesOf: ({ xml }) => xml.length,
+      bytesOf: lengthOf,
     });
   }
 
