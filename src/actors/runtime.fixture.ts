@@ -123,6 +123,8 @@ export interface TestNodeOptions {
   readonly chat?: Partial<ChatLimits>;
   readonly runtime?: Partial<RuntimeOptions>;
   readonly onIq?: (session: SessionPort, request: IqRequest) => boolean;
+  /** more of the sessions' parts */
+  readonly parts?: Partial<RuntimeOptions['sessionParts']>;
 }
 
 export class TestNode {
@@ -172,6 +174,7 @@ export class TestNode {
         dispatchIq: (session, request) => options.onIq?.(session, request) ?? false,
         registration: decideRegistration,
         setPassword: async () => 'busy',
+        ...options.parts,
       },
       onCrash: (_kind, error) => this.crashes.push(error),
       ...options.runtime,

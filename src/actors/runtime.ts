@@ -10,7 +10,7 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { Entities } from './entities.ts';
 import type { EntityRuntime } from './entity.ts';
 import { HandOvers } from './hand-overs.ts';
-import { chatKey, inboxStream, messageStream, onlineRow, sessionKey } from './keys.ts';
+import { chatKey, inboxStream, indexStream, messageStream, onlineRow, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, PostItem, SessionMessage, Source } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { Pages } from './pages.ts';
@@ -87,6 +87,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       lastInbox: (user) => store.last(shardOfSession(user), inboxStream(user)),
       readInbox: (user, seq) =>
         store.read(shardOfSession(user), inboxStream(user), { from: seq, to: seq, limit: 1 })[0]?.record as never,
+      readIndex: (user, chat, n) =>
+        store.read(shardOfSession(user), indexStream(user, chat), { from: n, to: n, limit: 1 })[0]?.record as never,
       toChat,
       nackDelivery: (source) => nackDelivery(source, 'gap'),
       fetch: (entries) => pages.fetch(entries),

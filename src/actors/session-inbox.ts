@@ -16,7 +16,7 @@ import { SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
 
 /** Step 6 of the way of a message: inbox, archive index, unread; then the live streams. */
 
-const NO_CHAT: UserChatRow = { v: 1, cur: 0, n: 0, unread: 0, read: 0 };
+const NO_CHAT: UserChatRow = { v: 1, cur: 0, n: 0, unread: 0, read: 0, last: 0, loud: 0 };
 
 export function onMessageItem(session: SessionState, source: Source, item: ChatItem, record: MessageRecord): void {
   const { turn } = session;
@@ -73,13 +73,7 @@ function deliver(
   const n = isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
   const pointer = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
-  const row: UserChatRow = {
-    v: 1,
-    cur: item.seq,
-    n: n ?? before.n,
-    unread: mine ? 0 : before.unread + (record.x?.quiet === true ? 0 : 1),
-    read: mine ? item.seq : before.read,
-  };
+  const row = nextRow(before, item.seq, seq, n, mine, record.x?.quiet !== true);
   const taken = push(session, record, seq, mine, n !== undefined);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
@@ -96,6 +90,27 @@ function deliver(
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
 }
 
+/**
+ * The chat's row with one more message. What the user says has read what is before it; a receipt or a marker, which
+ * clients send by themselves, has not. What the archive hides cannot be asked for, so it is not unread either.
+ * @param n its place in the chat's index, undefined when hidden; @param said it has something to read in it
+ */
+function nextRow(
+  before: UserChatRow,
+  cur: number,
+  seq: number,
+  n: number | undefined,
+  mine: boolean,
+  said: boolean,
+): UserChatRow {
+  const { unread, read, last = 0, loud = 0 } = before;
+  const place = n === undefined || (!said && last > 0) ? last : seq;
+  const kept = n ?? before.n;
+  if (mine) return { v: 1, cur, n: kept, unread: said ? 0 : unread, read: said ? cur : read, last: place, loud };
+  const more = said && n !== undefined ? 1 : 0;
+  return { v: 1, cur, n: kept, unread: unread + more, read, last: place, loud: loud + more };
+}
+
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */
 function isShown(session: SessionState, chat: string, record: MessageRecord): boolean {
   if (record.x?.hidden === true) return false;
@@ -106,7 +121,7 @@ function isShown(session: SessionState, chat: string, record: MessageRecord): bo
 }
 
 /** `from` of a record is the full JID of its sender. */
-function isFrom(record: { readonly from: string }, user: string): boolean {
+export function isFrom(record: { readonly from: string }, user: string): boolean {
   return record.from.startsWith(user) && record.from.charCodeAt(user.length) === SLASH;
 }
 

@@ -8,11 +8,13 @@ import { stanza } from '../xmpp/stanza.ts';
 import { errorInner, errorReply } from '../xmpp/stanza-error.ts';
 import { failedXml, NS_SM, parseSm } from '../xmpp/xep0198-stream-management.ts';
 import { carbonEligible } from '../xmpp/xep0280-carbons.ts';
+import { displayedId } from '../xmpp/xep0333-markers.ts';
 import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
 import { originId, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
 import { directChatId } from './keys.ts';
 import { type Frame, isForNow, type Send, type SendOutcome } from './messages.ts';
+import { onMarker } from './session-displayed.ts';
 import { startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
@@ -121,7 +123,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   const earlier = refusedForNow(session, stream, chat);
   if (earlier !== undefined) return refuse(earlier, 'A message before this one was refused');
   if (!takeToken(session)) return refuse('resource-constraint', 'You send faster than this server allows: wait');
-  if (session.pendingSends.size >= session.parts.limits.inflightMax)
+  if (session.pendingSends.size + session.marks.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
   const send: Send = {
@@ -140,6 +142,9 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   };
   keepSend(session, token, { stream, n, chat, send, since: session.now, sentAt: session.now });
   session.turn.immediate.push({ t: 'toChat', chat, msg: send });
+  // Whoever says something has read the chat anyway (session-inbox.ts).
+  const displayed = send.flags?.quiet === true ? displayedId(el) : undefined;
+  if (displayed !== undefined && type !== 'error') onMarker(session, chat, displayed);
   return true;
 }
 

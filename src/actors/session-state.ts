@@ -4,6 +4,7 @@ import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
+import type { InboxOrder } from './inbox-order.ts';
 import { accountIndexRow, inboxStream, sessionKey, userRows } from './keys.ts';
 import {
   type AccountAnswer,
@@ -81,6 +82,11 @@ export class SessionState implements SessionPort {
   online: readonly string[] | undefined = [];
   /** questions about the archive that wait for sends before them, in order */
   readonly reads: WaitingRead[] = [];
+  /** the inbox (XEP-0430); undefined until it is asked for, and again when the rows are loaded anew */
+  order: InboxOrder | undefined;
+  /** markers whose message is being looked for, by rising numbers */
+  readonly marks = new Set<number>();
+  nextMark = 1;
   /** Token bucket of sends, one for all devices: tokens left, and when that was true (ms since the epoch, 0 = never). */
   readonly sends = { tokens: 0, at: 0 };
   nextSid = 1;
@@ -101,6 +107,7 @@ export class SessionState implements SessionPort {
   /** Back to the committed state; streams stay. */
   reset(rows: Map<string, unknown>): void {
     this.rows = rows;
+    this.order = undefined;
     this.#turn = undefined;
     this.online = undefined;
     this.loadInbox();
@@ -118,6 +125,7 @@ export class SessionState implements SessionPort {
     this.unanswered.clear();
     this.untaken.clear();
     this.reads.length = 0;
+    this.marks.clear();
     return streams;
   }
 
@@ -289,6 +297,7 @@ export class SessionState implements SessionPort {
   }
 
   put(key: string, value: unknown): void {
+    this.order?.note(key, this.rows.get(key), value);
     this.rows.set(key, value);
     this.turn.rows.set(this.#rowPrefix + key, value);
   }
@@ -304,6 +313,7 @@ export class SessionState implements SessionPort {
 
   /** A row that a call of this turn writes: kept in memory here, and nothing older may be written over it. */
   callPut(key: string, inShard: string, value: unknown): void {
+    this.order?.note(key, this.rows.get(key), value);
     this.rows.set(key, value);
     this.turn.forget(inShard);
   }
@@ -319,6 +329,7 @@ export class SessionState implements SessionPort {
   }
 
   del(key: string): void {
+    this.order?.note(key, this.rows.get(key), undefined);
     if (this.rows.delete(key)) this.turn.rows.set(this.#rowPrefix + key, DELETED);
   }
 
