@@ -1,3 +1,4 @@
+import { fullBucket } from '../base/token-bucket.ts';
 import type { AvailablePresence } from '../xmpp/module.ts';
 import { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
@@ -236,6 +237,8 @@ function importStream(
     given,
     early: early && new Set(early),
     held,
+    iqs: fullBucket(),
+    presences: fullBucket(),
   };
   session.byResource.set(resource, stream);
   session.bySid.set(sid, stream);

@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { takeToken } from '../base/token-bucket.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import type { MessageFlags } from '../xmpp/message-record.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
@@ -71,15 +72,31 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
     case 'message':
       return onMessage(session, stream, el, inner, n);
     case 'iq':
-      onIq(session, stream, el, inner);
+      if (mayAsk(session, stream, el)) onIq(session, stream, el, inner);
       return false;
     default: {
+      const { presencesPerSecond, presencesBurst } = session.parts.limits;
+      if (!takeToken(stream.presences, presencesPerSecond, presencesBurst, session.now)) {
+        endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many presences' });
+        return false;
+      }
       const outcome = onClientPresence(session, stream, el, inner, session.parts.limits.roster);
       noteOnline(session);
       if ((outcome.t === 'initial' || outcome.t === 'update') && outcome.flush) startCatchUp(session, stream);
       return false;
     }
   }
+}
+
+/** Over the rate a request is refused; an answer cannot be, and whoever waits for it must not be left to wait. */
+function mayAsk(session: SessionState, stream: Stream, el: Element): boolean {
+  const { iqsPerSecond, iqsBurst } = session.parts.limits;
+  if (takeToken(stream.iqs, iqsPerSecond, iqsBurst, session.now)) return true;
+  const { type } = el.attrs;
+  if (type === 'result' || type === 'error')
+    endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many iqs' });
+  else sendError(session, stream, el, 'resource-constraint', 'You ask faster than this server allows: wait');
+  return false;
 }
 
 function onSmNonza(session: SessionState, stream: Stream, el: Element): void {
@@ -122,7 +139,9 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
   const earlier = refusedForNow(session, stream, chat);
   if (earlier !== undefined) return refuse(earlier, 'A message before this one was refused');
-  if (!takeToken(session)) return refuse('resource-constraint', 'You send faster than this server allows: wait');
+  const { sendsPerSecond, sendsBurst } = session.parts.limits;
+  if (!takeToken(session.sends, sendsPerSecond, sendsBurst, session.now))
+    return refuse('resource-constraint', 'You send faster than this server allows: wait');
   if (session.pendingSends.size + session.marks.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
@@ -156,19 +175,6 @@ function decide(
   const nocopy = !carbonEligible(el, type);
   if (!nocopy && !hidden && !quiet) return { store, flags: undefined };
   return { store, flags: { ...(nocopy && { nocopy }), ...(hidden && { hidden }), ...(quiet && { quiet }) } };
-}
-
-/** Token bucket of `sendsPerSecond` with `sendsBurst`; 0 lifts the limit. */
-function takeToken(session: SessionState): boolean {
-  const { sendsPerSecond, sendsBurst } = session.parts.limits;
-  if (sendsPerSecond === 0) return true;
-  const { sends } = session;
-  const elapsed = sends.at === 0 ? Infinity : Math.max(0, session.now - sends.at);
-  sends.tokens = Math.min(sendsBurst, sends.tokens + (elapsed * sendsPerSecond) / 1000);
-  sends.at = session.now;
-  if (sends.tokens < 1) return false;
-  sends.tokens -= 1;
-  return true;
 }
 
 /** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */

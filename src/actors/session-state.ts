@@ -1,3 +1,4 @@
+import { fullBucket } from '../base/token-bucket.ts';
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
@@ -87,8 +88,8 @@ export class SessionState implements SessionPort {
   /** markers whose message is being looked for, by rising numbers */
   readonly marks = new Set<number>();
   nextMark = 1;
-  /** Token bucket of sends, one for all devices: tokens left, and when that was true (ms since the epoch, 0 = never). */
-  readonly sends = { tokens: 0, at: 0 };
+  /** rate of sends, one for all devices */
+  readonly sends = fullBucket();
   nextSid = 1;
   nextToken = 1;
   #turn: Turn<SessionEffect> | undefined;

@@ -1,3 +1,4 @@
+import { fullBucket } from '../base/token-bucket.ts';
 import { onStreamGone } from '../xmpp/rfc6121-presence.ts';
 import { LAST_SEEN_ROW, lastSeen } from '../xmpp/xep0012-last-activity.ts';
 import {
@@ -67,6 +68,8 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     given: 0,
     early: undefined,
     held: undefined,
+    iqs: fullBucket(),
+    presences: fullBucket(),
   };
   session.byResource.set(resource, stream);
   session.bySid.set(stream.sid, stream);

@@ -1,3 +1,4 @@
+import type { TokenBucket } from '../base/token-bucket.ts';
 import type { ArchiveEntry, ChatPointer, InboxPointer } from '../xmpp/mam-view.ts';
 import type { IqRequest, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
@@ -71,6 +72,9 @@ export interface Stream extends StreamPort {
   early: Set<number> | undefined;
   /** XEP-0352: stanzas held back while inactive */
   held: HeldStanzas | undefined;
+  /** rates of what is no message; full again after a hand-over */
+  readonly iqs: TokenBucket;
+  readonly presences: TokenBucket;
 }
 
 export interface Lag {
@@ -132,6 +136,11 @@ export interface SessionLimits {
   readonly ackTimeoutMs: number;
   readonly sendsPerSecond: number;
   readonly sendsBurst: number;
+  /** iqs and presences of one stream; 0 a second lifts the limit */
+  readonly iqsPerSecond: number;
+  readonly iqsBurst: number;
+  readonly presencesPerSecond: number;
+  readonly presencesBurst: number;
   /** messages fetched at once for a stream that catches up */
   readonly catchUpPage: number;
   /** most messages a client without stream management and archive gets from its inbox after being away */
