@@ -140,6 +140,8 @@ const defaults: Config = {
     mailboxMax: 10_000,
     /** contacts of one user */
     rosterItemsMax: 5000,
+    /** chats of one user; beyond it new ones are refused, the user's own with `policy-violation` */
+    chatsPerUserMax: 20_000,
     /** streams of one user, connected or resumable */
     resourcesPerUserMax: 20,
     /** addresses that one stream sent directed presence to and owes an unavailable (RFC 6121 4.6) */

@@ -114,6 +114,7 @@ export const configSchema = section({
     presencesBurst: int(1, COUNT_MAX),
     mailboxMax: int(16, 10_000_000),
     rosterItemsMax: int(1, 1_000_000),
+    chatsPerUserMax: int(1, 1_000_000),
     resourcesPerUserMax: int(1, 1000),
     directedPresenceMax: int(1, 100_000),
   }),

@@ -33,7 +33,8 @@ export function runtimeOptionsOf(
     resendMs: 5000,
     resendMsMax: 60_000,
     sweepMs: actors.sweepMs,
-    rowsMax: 100_000,
+    // Beside contacts and chats there is room for what other extensions keep.
+    rowsMax: config.limits.rosterItemsMax + config.limits.chatsPerUserMax + 100_000,
     chat: chatLimitsOf(config),
     session: sessionLimitsOf(config),
   };
@@ -70,6 +71,7 @@ function sessionLimitsOf(config: Config): SessionLimits {
     catchUpMax: 1000,
     lateMs: 1000,
     heldMax: 200,
+    chatsMax: limits.chatsPerUserMax,
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),
   };

@@ -52,6 +52,8 @@ export interface RuntimeOptions {
   /** all of them when absent; the simulation takes one out at a time */
   readonly rules?: DeliveryRules;
   onCrash(kind: string, error: unknown): void;
+  /** a user has more rows than `rowsMax` */
+  onTooManyRows?(user: string, rows: number): void;
 }
 
 export interface RuntimeStats {
@@ -68,6 +70,8 @@ export interface RuntimeStats {
   readonly crossing: CrossingStats | undefined;
   /** sessions that went on at another node as they were */
   readonly handedOver: number;
+  /** times that a user with more rows than `rowsMax` was loaded */
+  readonly tooManyRows: number;
 }
 
 export interface Runtime {

@@ -45,6 +45,7 @@ export const SESSION_LIMITS: SessionLimits = {
   catchUpMax: 1000,
   lateMs: 1000,
   heldMax: 10,
+  chatsMax: 1000,
   conflict: 'replace',
   roster: ROSTER_LIMITS,
 };

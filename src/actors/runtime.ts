@@ -57,6 +57,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     send: sendItem,
     acked: (shard, idx) => store.acked(shard, idx),
   });
+  let tooManyRows = 0;
   const entities = createEntities();
   const crossing = cluster === undefined ? undefined : createCrossing(cluster);
   const handOvers = crossing && createHandOvers(crossing);
@@ -81,6 +82,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       rules,
       stanzas,
       rowsMax: options.rowsMax,
+      tooManyRows(user, rows) {
+        tooManyRows += 1;
+        options.onTooManyRows?.(user, rows);
+      },
       ...(limits && { crossing: limits }),
       newRun: () => cluster?.newRun(),
       epochOf: (shard) => routes.epochOf(shard),
@@ -329,6 +334,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       pipeline: pipeline.stats,
       crossing: crossing?.stats,
       handedOver: handOvers?.moved ?? 0,
+      tooManyRows,
     }),
     sweep,
     quiesce: () => quiesce(),

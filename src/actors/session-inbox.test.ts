@@ -119,6 +119,21 @@ t.test('unread and read', async (t) => {
   }
 });
 
+t.test('a user has so many chats and no more; those that are there go on', async (t) => {
+  const { node, b, alice } = await two({ session: { chatsMax: 2 } });
+  const [c = '', d = ''] = await node.account('c', 'd');
+  const say = async (from: TestClient, to: string): Promise<string[]> => bodies(await from.send(message(to, 'hi')));
+  t.same([await say(alice, b), await say(alice, c)], [[], []]);
+  t.same(await say(alice, d), ['!policy-violation']);
+  const dora = await node.bind(d, 'one');
+  t.same(await say(dora, alice.user), ['!service-unavailable'], 'as if there was no such user');
+  const bob = await node.bind(b, 'one');
+  t.same(await say(bob, alice.user), []);
+  t.same(await say(await node.bind(alice.user, 'two'), c), []);
+  const disk = await TestNode.start({ disk: node.disk, session: { chatsMax: 2 } });
+  t.same(await say(await disk.bind(alice.user, 'one'), d), ['!policy-violation'], 'nor after a restart');
+});
+
 t.test('a message with a hint against the archive has no place in its index', async (t) => {
   const { node, a, b, alice } = await two();
   const hint = `<no-permanent-store xmlns='urn:xmpp:hints'/>`;

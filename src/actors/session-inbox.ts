@@ -12,7 +12,7 @@ import { type ChatNames, inboxWrite } from './calls.ts';
 import { chatKey, directPeer, isDirect } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import type { SessionState } from './session-state.ts';
-import { SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
+import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
 
 /** Step 6 of the way of a message: inbox, archive index, unread; then the live streams. */
 
@@ -74,6 +74,7 @@ function deliver(
   const seq = session.inboxSeq + 1;
   const pointer = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
   const row = nextRow(before, item.seq, seq, n, mine, record.x?.quiet !== true);
+  if (before === NO_CHAT) session.chats += 1;
   const taken = push(session, record, seq, mine, n !== undefined);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
@@ -109,6 +110,11 @@ function nextRow(
   if (mine) return { v: 1, cur, n: kept, unread: said ? 0 : unread, read: said ? cur : read, last: place, loud };
   const more = said && n !== undefined ? 1 : 0;
   return { v: 1, cur, n: kept, unread: unread + more, read, last: place, loud: loud + more };
+}
+
+/** Has the chat, or room for one more. */
+export function mayHaveChat(session: SessionState, chat: string): boolean {
+  return session.chats < session.parts.limits.chatsMax || session.rows.has(chatRowKey(chat));
 }
 
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */

@@ -16,7 +16,7 @@ import { originId, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
 import { directChatId } from './keys.ts';
 import { type Frame, isForNow, type Send, type SendOutcome } from './messages.ts';
 import { onMarker } from './session-displayed.ts';
-import { startCatchUp } from './session-inbox.ts';
+import { mayHaveChat, startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
@@ -137,6 +137,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   const type = messageType(el.attrs['type']);
   if (type === 'groupchat') return refuse('service-unavailable');
   chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
+  if (!mayHaveChat(session, chat)) return refuse('policy-violation', 'You have too many chats');
   const earlier = refusedForNow(session, stream, chat);
   if (earlier !== undefined) return refuse(earlier, 'A message before this one was refused');
   const { sendsPerSecond, sendsBurst } = session.parts.limits;

@@ -18,14 +18,14 @@ import {
 } from './messages.ts';
 import { removeAccount } from './session-account.ts';
 import { importSession } from './session-handover.ts';
-import { onLive, onMessageItem } from './session-inbox.ts';
+import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
-import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
+import { isChatRowKey, type SessionEffect, type SessionParts, type Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
 
 const NAMES_MAX = 64;
@@ -62,6 +62,8 @@ export class SessionState implements SessionPort {
   /** rows of this user, keys relative to the user's prefix */
   rows: Map<string, unknown>;
   inboxSeq = 0;
+  /** chats with a row; at `chatsMax` no new one comes into being */
+  chats = 0;
   lastPointer: InboxPointer | undefined;
   readonly byResource = new Map<string, Stream>();
   readonly bySid = new Map<number, Stream>();
@@ -102,7 +104,7 @@ export class SessionState implements SessionPort {
     this.#rowPrefix = userRows(user);
     this.parts = parts;
     this.rows = rows;
-    this.loadInbox();
+    this.#load();
   }
 
   /** Back to the committed state; streams stay. */
@@ -111,7 +113,7 @@ export class SessionState implements SessionPort {
     this.order = undefined;
     this.#turn = undefined;
     this.online = undefined;
-    this.loadInbox();
+    this.#load();
     for (const stream of this.byResource.values()) stream.given = Math.min(stream.given, this.inboxSeq);
   }
 
@@ -130,7 +132,9 @@ export class SessionState implements SessionPort {
     return streams;
   }
 
-  loadInbox(): void {
+  #load(): void {
+    this.chats = 0;
+    for (const key of this.rows.keys()) if (isChatRowKey(key)) this.chats += 1;
     this.inboxSeq = this.parts.lastInbox(this.user);
     this.lastPointer = this.inboxSeq === 0 ? undefined : this.parts.readInbox(this.user, this.inboxSeq);
   }
@@ -192,7 +196,7 @@ export class SessionState implements SessionPort {
       case 'peer':
         return this.#onPeer(message.msg, 0);
       case 'exists?': {
-        const exists = this.exists;
+        const exists = this.exists && mayHaveChat(this, message.chat);
         this.turn.effects.push({ t: 'toChat', chat: message.chat, msg: { t: 'exists', member: this.user, exists } });
         return;
       }
@@ -299,6 +303,7 @@ export class SessionState implements SessionPort {
 
   put(key: string, value: unknown): void {
     this.order?.note(key, this.rows.get(key), value);
+    if (isChatRowKey(key) && !this.rows.has(key)) this.chats += 1;
     this.rows.set(key, value);
     this.turn.rows.set(this.#rowPrefix + key, value);
   }
@@ -331,6 +336,7 @@ export class SessionState implements SessionPort {
 
   del(key: string): void {
     this.order?.note(key, this.rows.get(key), undefined);
+    if (isChatRowKey(key) && this.rows.has(key)) this.chats -= 1;
     if (this.rows.delete(key)) this.turn.rows.set(this.#rowPrefix + key, DELETED);
   }
 

@@ -151,6 +151,8 @@ export interface SessionLimits {
    */
   readonly lateMs: number;
   readonly heldMax: number;
+  /** chats of one user; beyond it no new ones: who begins one is refused */
+  readonly chatsMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
   readonly roster: RosterLimits;
 }

@@ -4,10 +4,11 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
-import { inboxStream, userRows } from './keys.ts';
+import { inboxStream } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { onCaughtUp } from './session-inbox.ts';
+import { loadRows } from './session-rows.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, takeUp } from './session-streams.ts';
 import type { Refusal, SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
@@ -16,8 +17,10 @@ import type { Turn } from './turn.ts';
 /** Shell of a session actor: loads its rows, runs its effects, owns what the streams have in flight. */
 export interface SessionShellParts extends SessionParts {
   readonly store: LogStore;
-  /** most rows read at activation: roster, chats and settings of one user */
+  /** rows of one user (roster, chats, settings) above which some bound cannot have held */
   readonly rowsMax: number;
+  /** … and who is told of it */
+  tooManyRows(user: string, rows: number): void;
   toChat(chatId: string, message: ChatMessage): void;
   toSession(bareJid: string, message: SessionMessage): void;
   ackDelivery(source: Source): void;
@@ -57,12 +60,8 @@ export function spawnSession(
   parts: SessionShellParts,
   runtime: EntityRuntime,
 ): SessionEntity {
-  const load = (): Map<string, unknown> => {
-    const prefix = userRows(user);
-    return new Map(
-      parts.store.scan(shard, prefix, parts.rowsMax).map(([key, value]) => [key.slice(prefix.length), value]),
-    );
-  };
+  const load = (): Map<string, unknown> =>
+    loadRows(parts.store, shard, user, parts.rowsMax, (rows) => parts.tooManyRows(user, rows));
   const session = new SessionState(user, parts, load());
   // What is under way for this user's session before it slept must not be taken for an answer to what it sends now.
   session.nextToken = runtime.now() * NUMBERS_PER_MS;

@@ -73,6 +73,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       catchUpPage: tight ? 4 : 20,
       catchUpMax: 100_000,
       lateMs: times.resendMs,
+      chatsMax: 1000,
       heldMax: 10,
       conflict: 'replace',
       roster: ROSTER_LIMITS,
