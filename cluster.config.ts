@@ -128,10 +128,20 @@ const defaults: Config = {
     sendsPerSecond: 50,
     /** messages at once after a pause; a client that was offline sends its queue */
     sendsBurst: 250,
+    /** iqs a second one stream may send in the long run; beyond it `resource-constraint`, type wait */
+    iqsPerSecond: 50,
+    /** iqs at once after a pause; a client that starts asks for the cards and abilities of everybody it knows */
+    iqsBurst: 1000,
+    /** presences a second of one stream in the long run; beyond it the stream ends with `policy-violation` */
+    presencesPerSecond: 20,
+    /** presences at once after a pause; a client that starts joins its rooms, another imports an address book */
+    presencesBurst: 1000,
     /** events waiting for one actor; beyond it requests are answered `resource-constraint` */
     mailboxMax: 10_000,
     /** contacts of one user */
     rosterItemsMax: 5000,
+    /** chats of one user; beyond it new ones are refused, the user's own with `policy-violation` */
+    chatsPerUserMax: 20_000,
     /** streams of one user, connected or resumable */
     resourcesPerUserMax: 20,
     /** addresses that one stream sent directed presence to and owes an unavailable (RFC 6121 4.6) */
@@ -289,6 +299,10 @@ export const profiles: Readonly<Record<Config['profile'], ConfigOverrides>> = {
       unauthenticatedPerAddressMax: UNLIMITED,
       sendsPerSecond: UNLIMITED,
       sendsBurst: UNLIMITED,
+      iqsPerSecond: UNLIMITED,
+      iqsBurst: UNLIMITED,
+      presencesPerSecond: UNLIMITED,
+      presencesBurst: UNLIMITED,
     },
     login: {
       attempts: UNLIMITED,

@@ -68,6 +68,16 @@ const RELATIONS: readonly { readonly key: string; readonly holds: (c: Config) =>
       message: 'must be at least limits.sendsPerSecond',
     },
     {
+      key: 'limits.iqsBurst',
+      holds: ({ limits }) => limits.iqsBurst >= limits.iqsPerSecond,
+      message: 'must be at least limits.iqsPerSecond',
+    },
+    {
+      key: 'limits.presencesBurst',
+      holds: ({ limits }) => limits.presencesBurst >= limits.presencesPerSecond,
+      message: 'must be at least limits.presencesPerSecond',
+    },
+    {
       key: 'limits.connectionsPerAddressBurst',
       holds: ({ limits }) => limits.connectionsPerAddressBurst >= limits.connectionsPerAddressPerSecond,
       message: 'must be at least limits.connectionsPerAddressPerSecond',

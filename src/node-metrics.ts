@@ -41,6 +41,9 @@ export function registerNodeMetrics(metrics: Metrics, parts: Parts & { readonly 
   metrics.counters('rookery_actor_crashes_total', 'Actors reset after a crash', 'part', () => ({
     actors: runtime.stats().actors.crashes,
   }));
+  metrics.counters('rookery_too_many_rows_total', 'Actors loaded with more rows than limits allow', 'kind', () => ({
+    session: runtime.stats().tooManyRows,
+  }));
   metrics.gauge(
     'rookery_mailbox_depth_max',
     'Deepest mailbox since the start',

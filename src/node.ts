@@ -115,6 +115,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
         (await accounts.setPassword(user, password)) === 'done' ? 'done' : 'busy',
     },
     onCrash: (kind, error) => log.error({ kind, err: error }, 'an actor crashed and was reset'),
+    onTooManyRows: (user, rows) => log.error({ user, rows }, 'a user has more rows than there should be'),
   });
   const accounts = createAccounts({
     runtime,

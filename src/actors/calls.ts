@@ -47,53 +47,65 @@ export function chatNames(user: string, chat: string): ChatNames {
 }
 
 export const inboxCall: CallType = {
-  name: 'inbox1',
+  name: 'inbox2',
   expand(args) {
-    const [user, chat, seq, cur, ts, n, s, resource, rowN, unread, read, seen] = args as [
-      string,
-      string,
-      number,
-      number,
-      number,
-      number,
-      number,
-      string | null,
-      number,
-      number,
-      number,
-      boolean,
-    ];
-    const pointer: InboxPointer = {
-      c: chat,
-      q: cur,
-      ts,
-      ...(n === 0 ? { h: 1 as const } : { n }),
-      ...(s !== 0 && { s }),
-    };
-    const row: UserChatRow = { v: 1, cur, n: rowN, unread, read };
-    const write = { user, chat, seq, pointer, resource: resource ?? undefined, row, seen };
-    return inboxWrites(write, chatNames(user, chat));
+    const [last, loud] = args.slice(12) as [number, number];
+    return expandInbox(args, { last, loud });
   },
 };
 
+/** Of before there was an inbox to ask for (XEP-0430). */
+const inbox1Call: CallType = { name: 'inbox1', expand: (args) => expandInbox(args, {}) };
+
+function expandInbox(args: readonly unknown[], more: Pick<UserChatRow, 'last' | 'loud'>): PlainWrite[] {
+  const [user, chat, seq, cur, ts, n, s, resource, rowN, unread, read, seen] = args as [
+    string,
+    string,
+    number,
+    number,
+    number,
+    number,
+    number,
+    string | null,
+    number,
+    number,
+    number,
+    boolean,
+  ];
+  const pointer: InboxPointer = {
+    c: chat,
+    q: cur,
+    ts,
+    ...(n === 0 ? { h: 1 as const } : { n }),
+    ...(s !== 0 && { s }),
+  };
+  const row: UserChatRow = { v: 1, cur, n: rowN, unread, read, ...more };
+  const write = { user, chat, seq, pointer, resource: resource ?? undefined, row, seen };
+  return inboxWrites(write, chatNames(user, chat));
+}
+
 function inboxWrites({ seq, pointer, resource, row, seen }: InboxArgs, names: ChatNames): PlainWrite[] {
   const writes: PlainWrite[] = [{ t: 'append', stream: names.inbox, seq, record: pointer }];
-  const { q, ts, n } = pointer;
-  if (n !== undefined) {
-    const entry: ChatPointer = resource === undefined ? { i: seq, q, ts } : { i: seq, q, ts, r: resource };
-    writes.push({ t: 'append', stream: names.index, seq: n, record: entry });
-  }
+  const { n } = pointer;
+  if (n !== undefined)
+    writes.push({ t: 'append', stream: names.index, seq: n, record: entryOf(seq, pointer, resource, row) });
   writes.push({ t: 'put', key: names.row, value: row });
   if (seen) writes.push({ t: 'put', key: names.seen, value: seq });
   return writes;
 }
 
+function entryOf(i: number, { q, ts }: InboxPointer, r: string | undefined, { loud = 0 }: UserChatRow): ChatPointer {
+  if (loud === 0) return r === undefined ? { i, q, ts } : { i, q, ts, r };
+  return r === undefined ? { i, q, ts, l: loud } : { i, q, ts, r, l: loud };
+}
+
 export function inboxWrite(write: InboxArgs, names: ChatNames): CallWrite {
   const { user, chat, seq, pointer, resource, row, seen } = write;
   const { ts, n = 0, s = 0 } = pointer;
-  const args = [user, chat, seq, row.cur, ts, n, s, resource ?? null, row.n, row.unread, row.read, seen];
+  const { cur, unread, read, last = 0, loud = 0 } = row;
+  const args = [user, chat, seq, cur, ts, n, s, resource ?? null, row.n, unread, read, seen, last, loud];
   return { t: 'call', call: inboxCall, args, writes: inboxWrites(write, names) };
 }
 
 /** All calls there have been, for opening a store. */
-export const calls: readonly CallType[] = [inboxCall];
+export const calls: readonly CallType[] = [inboxCall, inbox1Call];

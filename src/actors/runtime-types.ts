@@ -44,7 +44,7 @@ export interface RuntimeOptions {
   readonly groups?: GroupOptions;
   readonly sessionParts: Pick<
     SessionShellParts,
-    'domain' | 'newId' | 'services' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf'
+    'domain' | 'newId' | 'services' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf' | 'readMoved'
   >;
   /** timers of the node; the machine's when absent */
   readonly later?: (delayMs: number, run: () => void) => void;
@@ -57,6 +57,8 @@ export interface RuntimeOptions {
   /** all of them when absent; the simulation takes one out at a time */
   readonly rules?: DeliveryRules;
   onCrash(kind: string, error: unknown): void;
+  /** a user has more rows than `rowsMax` */
+  onTooManyRows?(user: string, rows: number): void;
 }
 
 /** What an operator decides about groups; dedupe is that of all chats. */
@@ -76,6 +78,8 @@ export interface RuntimeStats {
   readonly crossing: CrossingStats | undefined;
   /** sessions that went on at another node as they were */
   readonly handedOver: number;
+  /** times that a user with more rows than `rowsMax` was loaded */
+  readonly tooManyRows: number;
 }
 
 export interface Runtime {

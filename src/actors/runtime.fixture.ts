@@ -37,11 +37,16 @@ export const SESSION_LIMITS: SessionLimits = {
   ackTimeoutMs: 30_000,
   sendsPerSecond: 0,
   sendsBurst: 10,
+  iqsPerSecond: 0,
+  iqsBurst: 1,
+  presencesPerSecond: 0,
+  presencesBurst: 1,
   catchUpPage: 10,
   catchUpMax: 1000,
   lateMs: 1000,
   heldMax: 10,
   roomsMax: 100,
+  chatsMax: 1000,
   conflict: 'replace',
   roster: ROSTER_LIMITS,
 };
@@ -124,6 +129,8 @@ export interface TestNodeOptions {
   readonly chat?: Partial<ChatLimits>;
   readonly runtime?: Partial<RuntimeOptions>;
   readonly onIq?: (session: SessionPort, request: IqRequest) => boolean;
+  /** more of the sessions' parts */
+  readonly parts?: Partial<RuntimeOptions['sessionParts']>;
 }
 
 export class TestNode {
@@ -173,6 +180,7 @@ export class TestNode {
         dispatchIq: (session, request) => options.onIq?.(session, request) ?? false,
         registration: decideRegistration,
         setPassword: async () => 'busy',
+        ...options.parts,
       },
       onCrash: (_kind, error) => this.crashes.push(error),
       ...options.runtime,

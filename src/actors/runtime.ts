@@ -11,7 +11,7 @@ import { Entities } from './entities.ts';
 import type { EntityRuntime } from './entity.ts';
 import { spawnGroup } from './group.ts';
 import { HandOvers } from './hand-overs.ts';
-import { chatKey, inboxStream, isRoom, messageStream, onlineRow, sessionKey } from './keys.ts';
+import { chatKey, inboxStream, indexStream, isRoom, messageStream, onlineRow, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, PostItem, SessionMessage, Source } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { Pages } from './pages.ts';
@@ -58,6 +58,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     send: sendItem,
     acked: (shard, idx) => store.acked(shard, idx),
   });
+  let tooManyRows = 0;
   const entities = createEntities();
   const crossing = cluster === undefined ? undefined : createCrossing(cluster);
   const handOvers = crossing && createHandOvers(crossing);
@@ -82,6 +83,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       rules,
       stanzas,
       rowsMax: options.rowsMax,
+      tooManyRows(user, rows) {
+        tooManyRows += 1;
+        options.onTooManyRows?.(user, rows);
+      },
       ...(limits && { crossing: limits }),
       ...(options.groups && { roomDomain: options.groups.roomDomain }),
       newRun: () => cluster?.newRun(),
@@ -89,6 +94,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       lastInbox: (user) => store.last(shardOfSession(user), inboxStream(user)),
       readInbox: (user, seq) =>
         store.read(shardOfSession(user), inboxStream(user), { from: seq, to: seq, limit: 1 })[0]?.record as never,
+      readIndex: (user, chat, n) =>
+        store.read(shardOfSession(user), indexStream(user, chat), { from: n, to: n, limit: 1 })[0]?.record as never,
       toChat,
       nackDelivery: (source) => nackDelivery(source, 'gap'),
       fetch: (entries) => pages.fetch(entries),
@@ -340,6 +347,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       pipeline: pipeline.stats,
       crossing: crossing?.stats,
       handedOver: handOvers?.moved ?? 0,
+      tooManyRows,
     }),
     sweep,
     quiesce: () => quiesce(),

@@ -61,6 +61,7 @@ export function removeAccount(session: SessionState): void {
   for (const stream of session.streams()) {
     endStream(session, stream, { t: 'error', condition: 'not-authorized', text: 'The account was removed' });
   }
+  session.order = undefined;
   session.del(ACCOUNT_KEY);
   session.turn.rows.set(accountIndexRow(session.user), DELETED);
   for (const [key] of session.entries('')) session.del(key);

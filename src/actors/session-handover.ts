@@ -1,3 +1,4 @@
+import { fullBucket } from '../base/token-bucket.ts';
 import type { AvailablePresence } from '../xmpp/module.ts';
 import { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
@@ -244,6 +245,8 @@ function importStream(
     early: early && new Set(early),
     held,
     rooms: importRooms(session, blob.rooms),
+    iqs: fullBucket(),
+    presences: fullBucket(),
   };
   session.addStream(stream);
   if (stream.lag !== undefined) session.turn.always({ t: 'catchUp', stream });

@@ -104,12 +104,14 @@ t.test('unread and read', async (t) => {
   const { node, a, b, alice } = await two();
   const bob = await node.bind(b, 'one');
   const marker = `<message xmlns='jabber:client' to='${b}' type='chat'><received xmlns='urn:xmpp:receipts' id='x'/></message>`;
+  const receipt = marker.replace(b, a);
   const table: [what: string, from: TestClient, xml: string, want: Partial<UserChatRow>][] = [
     ['a message of the other is unread', alice, message(b, '1'), { cur: 1, unread: 1, read: 0 }],
     ['and another', alice, message(b, '2'), { cur: 2, unread: 2, read: 0 }],
     ['what people do not read does not count', alice, marker, { cur: 3, unread: 2, read: 0 }],
     ['who answers has read', bob, message(a, '3'), { cur: 4, unread: 0, read: 4 }],
     ['then it starts again', alice, message(b, '4'), { cur: 5, unread: 1, read: 4 }],
+    ['what a client sends by itself has read nothing', bob, receipt, { cur: 6, unread: 1, read: 4 }],
   ];
   for (const [what, from, xml, want] of table) {
     await from.send(xml);
@@ -117,11 +119,26 @@ t.test('unread and read', async (t) => {
   }
 });
 
+t.test('a user has so many chats and no more; those that are there go on', async (t) => {
+  const { node, b, alice } = await two({ session: { chatsMax: 2 } });
+  const [c = '', d = ''] = await node.account('c', 'd');
+  const say = async (from: TestClient, to: string): Promise<string[]> => bodies(await from.send(message(to, 'hi')));
+  t.same([await say(alice, b), await say(alice, c)], [[], []]);
+  t.same(await say(alice, d), ['!policy-violation']);
+  const dora = await node.bind(d, 'one');
+  t.same(await say(dora, alice.user), ['!service-unavailable'], 'as if there was no such user');
+  const bob = await node.bind(b, 'one');
+  t.same(await say(bob, alice.user), []);
+  t.same(await say(await node.bind(alice.user, 'two'), c), []);
+  const disk = await TestNode.start({ disk: node.disk, session: { chatsMax: 2 } });
+  t.same(await say(await disk.bind(alice.user, 'one'), d), ['!policy-violation'], 'nor after a restart');
+});
+
 t.test('a message with a hint against the archive has no place in its index', async (t) => {
   const { node, a, b, alice } = await two();
   const hint = `<no-permanent-store xmlns='urn:xmpp:hints'/>`;
   await alice.send(message(b, 'shown'), message(b, 'hidden', { extra: hint }), message(b, 'shown too'));
-  t.match(row(node, b, a), { cur: 3, n: 2, unread: 3 });
+  t.match(row(node, b, a), { cur: 3, n: 2, unread: 2 });
   const bob = await node.bind(b, 'one', { priority: null });
   const got = await bob.send(presence());
   t.same(bodies(got), ['shown', 'hidden', 'shown too'], 'but it waits in the inbox like any other');

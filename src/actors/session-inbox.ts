@@ -13,11 +13,11 @@ import { chatKey, directPeer, isDirect } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import { pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
-import { SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
+import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
 
 /** Step 6 of the way of a message: inbox, archive index, unread; then the live streams. */
 
-const NO_CHAT: UserChatRow = { v: 1, cur: 0, n: 0, unread: 0, read: 0 };
+const NO_CHAT: UserChatRow = { v: 1, cur: 0, n: 0, unread: 0, read: 0, last: 0, loud: 0 };
 
 export function onMessageItem(session: SessionState, source: Source, item: ChatItem, record: MessageRecord): void {
   const { turn } = session;
@@ -82,13 +82,15 @@ function deliver(
   const n = !inRoom && isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
   const pointer = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
-  const row: UserChatRow = {
-    v: 1,
+  const row = nextRow(before, {
     cur: item.seq,
-    n: n ?? before.n,
-    unread: mine ? 0 : before.unread + (record.x?.quiet === true ? 0 : 1),
-    read: mine ? item.seq : before.read,
-  };
+    seq,
+    n,
+    mine,
+    said: record.x?.quiet !== true,
+    shown: inRoom || n !== undefined,
+  });
+  if (before === NO_CHAT) session.chats += 1;
   const taken = inRoom || push(session, record, seq, mine, n !== undefined);
   if (inRoom) pushToRoom(session, chat, item.seq, record);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
@@ -106,6 +108,38 @@ function deliver(
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
 }
 
+interface NewMessage {
+  /** chatSeq */
+  readonly cur: number;
+  /** inboxSeq */
+  readonly seq: number;
+  /** its place in the chat's index of the user's archive; a group's messages have none */
+  readonly n: number | undefined;
+  readonly mine: boolean;
+  /** it has something to read in it */
+  readonly said: boolean;
+  /** some archive shows it */
+  readonly shown: boolean;
+}
+
+/**
+ * The chat's row with one more message. What the user says has read what is before it; a receipt or a marker, which
+ * clients send by themselves, has not. What the archive hides cannot be asked for, so it is not unread either.
+ */
+function nextRow(before: UserChatRow, { cur, seq, n, mine, said, shown }: NewMessage): UserChatRow {
+  const { unread, read, last = 0, loud = 0 } = before;
+  const place = !shown || (!said && last > 0) ? last : seq;
+  const kept = n ?? before.n;
+  if (mine) return { v: 1, cur, n: kept, unread: said ? 0 : unread, read: said ? cur : read, last: place, loud };
+  const more = said && shown ? 1 : 0;
+  return { v: 1, cur, n: kept, unread: unread + more, read, last: place, loud: loud + more };
+}
+
+/** Has the chat, or room for one more. */
+export function mayHaveChat(session: SessionState, chat: string): boolean {
+  return session.chats < session.parts.limits.chatsMax || session.rows.has(chatRowKey(chat));
+}
+
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */
 function isShown(session: SessionState, chat: string, record: MessageRecord): boolean {
   if (record.x?.hidden === true) return false;
@@ -116,7 +150,7 @@ function isShown(session: SessionState, chat: string, record: MessageRecord): bo
 }
 
 /** `from` of a record is the full JID of its sender. */
-function isFrom(record: { readonly from: string }, user: string): boolean {
+export function isFrom(record: { readonly from: string }, user: string): boolean {
   return record.from.startsWith(user) && record.from.charCodeAt(user.length) === SLASH;
 }
 

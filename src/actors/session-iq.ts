@@ -9,6 +9,7 @@ import { stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { forbidsLastActivity } from '../xmpp/xep0012-last-activity.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
+import { NS_INBOX } from '../xmpp/xep0430-inbox.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
 import { afterOwnWrites } from './session-reads.ts';
@@ -64,9 +65,10 @@ function targetOf(session: SessionState, to: Jid): IqTarget | undefined {
   return to.full === session.user ? 'account' : undefined;
 }
 
-/** A query or metadata request of XEP-0313. */
+/** A query or metadata request of XEP-0313, or a query of XEP-0430. */
 function readsArchive(el: Element): boolean {
   const payload = el.getChildElements()[0];
+  if (payload?.getNS() === NS_INBOX) return true;
   return payload?.getNS() === NS_MAM && payload.getName() !== 'prefs';
 }
 

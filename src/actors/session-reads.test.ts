@@ -15,6 +15,8 @@ function session(inflightMax = 10) {
     pendingSends,
     reads,
     nextToken: 1,
+    marks: new Set<number>(),
+    nextMark: 1,
     parts: { limits: { inflightMax } },
   };
   return {
@@ -22,6 +24,11 @@ function session(inflightMax = 10) {
     send: () => pendingSends.set(state.nextToken++, {}),
     decide(token: number) {
       pendingSends.delete(token);
+      releaseReads(state as unknown as SessionState);
+    },
+    mark: () => state.marks.add(state.nextMark++),
+    found(mark: number) {
+      state.marks.delete(mark);
       releaseReads(state as unknown as SessionState);
     },
     /** questions put so far: one effect each, whether the turn is committed or refused */
@@ -60,6 +67,26 @@ t.test(
     t.strictSame(one.state.reads, []);
   },
 );
+
+t.test('and for the markers before it, and for no later one', async (t) => {
+  const one = session();
+  one.send();
+  one.mark();
+  afterOwnWrites(one.state, () => undefined);
+  one.mark();
+  afterOwnWrites(one.state, () => undefined);
+  const puts = [];
+  one.decide(1);
+  puts.push(one.put()[0]);
+  for (const mark of [1, 2]) {
+    one.found(mark);
+    puts.push(one.put()[0]);
+  }
+  t.strictSame(puts, [0, 1, 2]);
+  one.mark();
+  afterOwnWrites(one.state, () => undefined);
+  t.equal(one.put()[0], 2, 'no send, but a marker');
+});
 
 t.test('more questions than may wait are refused', async (t) => {
   const one = session(2);

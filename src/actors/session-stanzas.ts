@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { takeToken } from '../base/token-bucket.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import type { MessageFlags } from '../xmpp/message-record.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
@@ -8,12 +9,14 @@ import { stanza } from '../xmpp/stanza.ts';
 import { errorInner, errorReply } from '../xmpp/stanza-error.ts';
 import { failedXml, NS_SM, parseSm } from '../xmpp/xep0198-stream-management.ts';
 import { carbonEligible } from '../xmpp/xep0280-carbons.ts';
+import { displayedId } from '../xmpp/xep0333-markers.ts';
 import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
 import { originId, stripRoomIds, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
 import { directChatId } from './keys.ts';
 import { type Frame, type GroupAnswer, isForNow, type Send, type SendOutcome } from './messages.ts';
-import { startCatchUp } from './session-inbox.ts';
+import { onMarker } from './session-displayed.ts';
+import { mayHaveChat, startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
@@ -70,8 +73,13 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
     case 'message':
       return onMessage(session, stream, el, inner, n);
     case 'iq':
-      return onIq(session, stream, el, inner, n);
+      return mayAsk(session, stream, el) && onIq(session, stream, el, inner, n);
     default: {
+      const { presencesPerSecond, presencesBurst } = session.parts.limits;
+      if (!takeToken(stream.presences, presencesPerSecond, presencesBurst, session.now)) {
+        endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many presences' });
+        return false;
+      }
       const to = el.attrs['to'] === undefined ? undefined : tryJid(el.attrs['to']);
       const type = el.attrs['type'];
       if (to !== undefined && isRoomAddress(session, to) && (type === undefined || type === 'unavailable'))
@@ -82,6 +90,17 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
       return false;
     }
   }
+}
+
+/** Over the rate a request is refused; an answer cannot be, and whoever waits for it must not be left to wait. */
+function mayAsk(session: SessionState, stream: Stream, el: Element): boolean {
+  const { iqsPerSecond, iqsBurst } = session.parts.limits;
+  if (takeToken(stream.iqs, iqsPerSecond, iqsBurst, session.now)) return true;
+  const { type } = el.attrs;
+  if (type === 'result' || type === 'error')
+    endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many iqs' });
+  else sendError(session, stream, el, 'resource-constraint', 'You ask faster than this server allows: wait');
+  return false;
 }
 
 function onSmNonza(session: SessionState, stream: Stream, el: Element): void {
@@ -124,10 +143,13 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (type === 'groupchat' && !inRoom) return refuse('service-unavailable');
   if (inRoom) chat = to.bare;
   else chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
+  if (!inRoom && !mayHaveChat(session, chat)) return refuse('policy-violation', 'You have too many chats');
   const earlier = refusedForNow(session, stream, chat);
   if (earlier !== undefined) return refuse(earlier, 'A message before this one was refused');
-  if (!takeToken(session)) return refuse('resource-constraint', 'You send faster than this server allows: wait');
-  if (session.pendingSends.size >= session.parts.limits.inflightMax)
+  const { sendsPerSecond, sendsBurst } = session.parts.limits;
+  if (!takeToken(session.sends, sendsPerSecond, sendsBurst, session.now))
+    return refuse('resource-constraint', 'You send faster than this server allows: wait');
+  if (session.pendingSends.size + session.marks.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
   const send: Send = {
@@ -146,6 +168,9 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   };
   keepSend(session, token, { stream, n, chat, send, since: session.now, sentAt: session.now });
   session.turn.immediate.push({ t: 'toChat', chat, msg: send });
+  // Whoever says something has read the chat anyway (session-inbox.ts).
+  const displayed = send.flags?.quiet === true ? displayedId(el) : undefined;
+  if (displayed !== undefined && type !== 'error') onMarker(session, chat, displayed);
   return true;
 }
 
@@ -157,19 +182,6 @@ function decide(
   const nocopy = !carbonEligible(el, type);
   if (!nocopy && !hidden && !quiet) return { store, flags: undefined };
   return { store, flags: { ...(nocopy && { nocopy }), ...(hidden && { hidden }), ...(quiet && { quiet }) } };
-}
-
-/** Token bucket of `sendsPerSecond` with `sendsBurst`; 0 lifts the limit. */
-function takeToken(session: SessionState): boolean {
-  const { sendsPerSecond, sendsBurst } = session.parts.limits;
-  if (sendsPerSecond === 0) return true;
-  const { sends } = session;
-  const elapsed = sends.at === 0 ? Infinity : Math.max(0, session.now - sends.at);
-  sends.tokens = Math.min(sendsBurst, sends.tokens + (elapsed * sendsPerSecond) / 1000);
-  sends.at = session.now;
-  if (sends.tokens < 1) return false;
-  sends.tokens -= 1;
-  return true;
 }
 
 /** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */

@@ -1,15 +1,17 @@
 import { SparseMap } from '../base/sparse-map.ts';
+import { fullBucket } from '../base/token-bucket.ts';
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
+import type { InboxOrder } from './inbox-order.ts';
 import { inboxStream, sessionKey, userRows } from './keys.ts';
 import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
 import { onAccount } from './session-account.ts';
 import { importSession } from './session-handover.ts';
-import { onLive, onMessageItem } from './session-inbox.ts';
+import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import type { WaitingRead } from './session-reads.ts';
@@ -17,7 +19,7 @@ import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
-import type { SessionEffect, SessionParts, Stream } from './session-types.ts';
+import { isChatRowKey, type SessionEffect, type SessionParts, type Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
 
 const NAMES_MAX = 64;
@@ -56,6 +58,8 @@ export class SessionState implements SessionPort {
   /** rows of this user, keys relative to the user's prefix */
   rows: Map<string, unknown>;
   inboxSeq = 0;
+  /** chats with a row; at `chatsMax` no new one comes into being */
+  chats = 0;
   lastPointer: InboxPointer | undefined;
   /** ended, but their sockets are closed only with the turn that ended them */
   closing: readonly Stream[] = NO_STREAMS;
@@ -77,8 +81,13 @@ export class SessionState implements SessionPort {
   onlineRooms: readonly string[] = [];
   /** questions about the archive that wait for sends before them, in order */
   readonly reads: WaitingRead[] = [];
-  /** Token bucket of sends, one for all devices: tokens left, and when that was true (ms since the epoch, 0 = never). */
-  readonly sends = { tokens: 0, at: 0 };
+  /** the inbox (XEP-0430); undefined until it is asked for, and again when the rows are loaded anew */
+  order: InboxOrder | undefined;
+  /** markers whose message is being looked for, by rising numbers */
+  readonly marks = new Set<number>();
+  nextMark = 1;
+  /** rate of sends, one for all devices */
+  readonly sends = fullBucket();
   nextSid = 1;
   nextToken = 1;
   #turn: Turn<SessionEffect> | undefined;
@@ -93,15 +102,16 @@ export class SessionState implements SessionPort {
     this.#rowPrefix = userRows(user);
     this.parts = parts;
     this.rows = rows;
-    this.loadInbox();
+    this.#load();
   }
 
   /** Back to the committed state; streams stay. */
   reset(rows: Map<string, unknown>): void {
     this.rows = rows;
+    this.order = undefined;
     this.#turn = undefined;
     this.online = undefined;
-    this.loadInbox();
+    this.#load();
     for (const stream of this.#streams) stream.given = Math.min(stream.given, this.inboxSeq);
   }
 
@@ -115,6 +125,7 @@ export class SessionState implements SessionPort {
     this.unanswered.clear();
     this.untaken.clear();
     this.reads.length = 0;
+    this.marks.clear();
     return streams;
   }
 
@@ -124,7 +135,9 @@ export class SessionState implements SessionPort {
     for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken]) map.trim();
   }
 
-  loadInbox(): void {
+  #load(): void {
+    this.chats = 0;
+    for (const key of this.rows.keys()) if (isChatRowKey(key)) this.chats += 1;
     this.inboxSeq = this.parts.lastInbox(this.user);
     this.lastPointer = this.inboxSeq === 0 ? undefined : this.parts.readInbox(this.user, this.inboxSeq);
   }
@@ -192,7 +205,7 @@ export class SessionState implements SessionPort {
       case 'peer':
         return this.#onPeer(message.msg, 0);
       case 'exists?': {
-        const exists = this.exists;
+        const exists = this.exists && mayHaveChat(this, message.chat);
         this.turn.effects.push({ t: 'toChat', chat: message.chat, msg: { t: 'exists', member: this.user, exists } });
         return;
       }
@@ -270,6 +283,8 @@ export class SessionState implements SessionPort {
   }
 
   put(key: string, value: unknown): void {
+    this.order?.note(key, this.rows.get(key), value);
+    if (isChatRowKey(key) && !this.rows.has(key)) this.chats += 1;
     this.rows.set(key, value);
     this.turn.rows.set(this.#rowPrefix + key, value);
   }
@@ -285,6 +300,7 @@ export class SessionState implements SessionPort {
 
   /** A row that a call of this turn writes: kept in memory here, and nothing older may be written over it. */
   callPut(key: string, inShard: string, value: unknown): void {
+    this.order?.note(key, this.rows.get(key), value);
     this.rows.set(key, value);
     this.turn.forget(inShard);
   }
@@ -300,6 +316,8 @@ export class SessionState implements SessionPort {
   }
 
   del(key: string): void {
+    this.order?.note(key, this.rows.get(key), undefined);
+    if (isChatRowKey(key) && this.rows.has(key)) this.chats -= 1;
     if (this.rows.delete(key)) this.turn.rows.set(this.#rowPrefix + key, DELETED);
   }
 

@@ -1,3 +1,4 @@
+import { fullBucket } from '../base/token-bucket.ts';
 import { onStreamGone } from '../xmpp/rfc6121-presence.ts';
 import { LAST_SEEN_ROW, lastSeen } from '../xmpp/xep0012-last-activity.ts';
 import {
@@ -69,6 +70,8 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     early: undefined,
     held: undefined,
     rooms: undefined,
+    iqs: fullBucket(),
+    presences: fullBucket(),
   };
   session.addStream(stream);
   return stream;

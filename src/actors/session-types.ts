@@ -1,4 +1,5 @@
-import type { ArchiveEntry } from '../xmpp/mam-view.ts';
+import type { TokenBucket } from '../base/token-bucket.ts';
+import type { ArchiveEntry, ChatPointer, InboxPointer } from '../xmpp/mam-view.ts';
 import type { IqRequest, IqTarget, ServiceTarget, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
@@ -86,6 +87,9 @@ export interface Stream extends StreamPort {
   held: HeldStanzas | undefined;
   /** rooms it is in, by bare JID; made when first needed */
   rooms: Map<string, JoinedRoom> | undefined;
+  /** rates of what is no message; full again after a hand-over */
+  readonly iqs: TokenBucket;
+  readonly presences: TokenBucket;
 }
 
 export interface Lag {
@@ -147,6 +151,11 @@ export interface SessionLimits {
   readonly ackTimeoutMs: number;
   readonly sendsPerSecond: number;
   readonly sendsBurst: number;
+  /** iqs and presences of one stream; 0 a second lifts the limit */
+  readonly iqsPerSecond: number;
+  readonly iqsBurst: number;
+  readonly presencesPerSecond: number;
+  readonly presencesBurst: number;
   /** messages fetched at once for a stream that catches up */
   readonly catchUpPage: number;
   /** most messages a client without stream management and archive gets from its inbox after being away */
@@ -159,6 +168,8 @@ export interface SessionLimits {
   readonly heldMax: number;
   /** rooms that one device may be in */
   readonly roomsMax: number;
+  /** chats of one user; beyond it no new ones: who begins one is refused */
+  readonly chatsMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
   readonly roster: RosterLimits;
 }
@@ -184,7 +195,11 @@ export interface SessionParts {
   dispatchIq(session: SessionPort, request: IqRequest, target: IqTarget, foreign: boolean): boolean;
   readonly registration: (request: IqRequest, session: SessionPort) => RegistrationOutcome;
   lastInbox(user: string): number;
-  readInbox(user: string, seq: number): import('../xmpp/mam-view.ts').InboxPointer | undefined;
+  readInbox(user: string, seq: number): InboxPointer | undefined;
+  /** the pointer with this seq in the user's index stream of a chat, undefined when it is not committed */
+  readIndex(user: string, chat: string, n: number): ChatPointer | undefined;
+  /** Called in the turn that moves a cursor: what it writes is one op with that. Not for what the user sends. */
+  readMoved?(session: SessionPort, moved: ReadMoved): void;
 }
 
 export type RegistrationOutcome =
@@ -199,11 +214,31 @@ export interface UserChatRow {
   readonly cur: number;
   /** last seq of the index stream (archived messages of this chat) */
   readonly n: number;
+  /** messages of others with something to read in them, archived, after `read` */
   readonly unread: number;
-  /** chatSeq up to which this user has read */
+  /** chatSeq up to which this user has read; never goes back */
   readonly read: number;
+  /**
+   * inboxSeq of the chat's last archived message with something to read in it, of its first one when there is none such:
+   * its place in the inbox (XEP-0430). 0 when nothing of it is archived; rows of before there was an inbox lack it
+   */
+  readonly last?: number;
+  /** how many messages of others counted as unread when they came; lacks where `last` does */
+  readonly loud?: number;
+}
+
+/** The cursor of a chat moved on because a device said so. */
+export interface ReadMoved {
+  readonly chat: string;
+  /** chatSeq up to which the user has read */
+  readonly read: number;
+  readonly unread: number;
+  /** XEP-0359 id of the message at `read`, by the user's server or by the room; undefined when it has none */
+  readonly stanzaId: string | undefined;
 }
 
 /** Row 'seen': inboxSeq up to which some device has got everything. */
 export const SEEN_ROW = 'seen';
 export const chatRowKey = (chatId: string): string => `c/${chatId}`;
+export const isChatRowKey = (key: string): boolean => key.startsWith('c/');
+export const chatOfRowKey = (key: string): string => key.slice(2);

@@ -9,6 +9,7 @@ import { inboxStream, isRoom, userRows } from './keys.ts';
 import type { AccountAnswer, ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { onCaughtUp } from './session-inbox.ts';
+import { loadRows } from './session-rows.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, isRestless, takeUp } from './session-streams.ts';
 import type { Refusal, SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
@@ -17,8 +18,10 @@ import type { Turn } from './turn.ts';
 /** Shell of a session actor: loads its rows, runs its effects, owns what the streams have in flight. */
 export interface SessionShellParts extends SessionParts {
   readonly store: LogStore;
-  /** most rows read at activation: roster, chats and settings of one user */
+  /** rows of one user (roster, chats, settings) above which some bound cannot have held */
   readonly rowsMax: number;
+  /** … and who is told of it */
+  tooManyRows(user: string, rows: number): void;
   toChat(chatId: string, message: ChatMessage): void;
   toSession(bareJid: string, message: SessionMessage): void;
   ackDelivery(source: Source): void;
@@ -58,23 +61,13 @@ export function spawnSession(
   parts: SessionShellParts,
   runtime: EntityRuntime,
 ): SessionEntity {
-  const session = new SessionState(user, parts, loadRows(user, shard, parts));
+  const session = new SessionState(user, parts, loadRows(parts, shard, user));
   // What is under way for this user's session before it slept must not be taken for an answer to what it sends now.
   session.nextToken = runtime.now() * NUMBERS_PER_MS;
   session.nextSid = session.nextToken;
   session.run = parts.newRun();
   session.era = parts.epochOf(shard);
   return new SessionActor(session, new SessionShell(session, shard, parts, runtime), runtime);
-}
-
-function loadRows(user: string, shard: number, { store, rowsMax }: SessionShellParts): Map<string, unknown> {
-  const prefix = userRows(user);
-  const rows = new Map<string, unknown>();
-  for (const [name, value] of store.scan(shard, prefix, rowsMax)) {
-    const key = name.slice(prefix.length);
-    rows.set(key, key === ACCOUNT_KEY ? rememberedAccount(value) : value);
-  }
-  return rows;
 }
 
 class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements SessionEntity {
@@ -148,7 +141,7 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
   }
 
   reset(): void {
-    this.#session.reset(loadRows(this.#session.user, this.shard, this.#parts));
+    this.#session.reset(loadRows(this.#parts, this.shard, this.#session.user));
   }
 
   abandon(batch: readonly SessionMessage[]): void {

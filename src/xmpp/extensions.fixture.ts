@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import type { Conversation, ConversationList, InboxView } from './inbox-view.ts';
 import { buildProtocol, type Protocol, type ProtocolDeps } from './index.ts';
 import { dispatchIq, type Unhandled } from './iq-table.ts';
 import { parseJid } from './jid.ts';
@@ -88,6 +89,24 @@ export class FakeArchive implements ArchiveReader {
   }
 }
 
+/** An inbox of these conversations. */
+export function fakeInbox(conversations: readonly Conversation[], lastSeq: number): InboxView {
+  const listOf = (some: readonly Conversation[]): ConversationList => {
+    const list = [...some].sort((a, b) => a.last - b.last);
+    return {
+      size: list.length,
+      rankOf: (seq) => list.filter(({ last }) => last <= seq).length,
+      slice: (from, to) => list.slice(from, to),
+    };
+  };
+  return {
+    all: listOf(conversations),
+    unread: listOf(conversations.filter(({ unread }) => unread > 0)),
+    unreadMessages: conversations.reduce((sum, { unread }) => sum + unread, 0),
+    lastSeq,
+  };
+}
+
 export interface Answer {
   /** `result`, `error`, or why nobody took it */
   readonly outcome: 'result' | 'error' | Unhandled | 'silence';
@@ -105,6 +124,7 @@ export class FakeUser implements SessionPort {
   readonly rows = new Map<string, unknown>();
   readonly live = [fakeStream('orchard')];
   readonly archive = new FakeArchive();
+  inbox: InboxView = fakeInbox([], 0);
   /** what streams got, in order */
   readonly out: string[] = [];
   readonly protocol: Protocol;
@@ -116,6 +136,8 @@ export class FakeUser implements SessionPort {
       archive: {
         reader: () => this.archive,
         chatIdOf: (_user, bareJid) => bareJid,
+        inbox: () => this.inbox,
+        whenCommitted: (session, run) => run(session),
         load: (session, entries, done) =>
           done(
             session,

@@ -34,6 +34,7 @@ import { hintsModule } from './xep0334-hints.ts';
 import { csiModule } from './xep0352-csi.ts';
 import { stanzaIdModule } from './xep0359-stanza-ids.ts';
 import { occupantIdModule } from './xep0421-occupant-id.ts';
+import { inboxModule } from './xep0430-inbox.ts';
 
 /** What the protocol needs to know of the node it runs on. */
 export interface ProtocolDeps {
@@ -110,6 +111,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     formsModule,
     mucModule(deps.rooms),
     occupantIdModule,
+    inboxModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
     ...(deps.more ?? []),
   ];
   const server = {
@@ -131,7 +133,13 @@ export function supportedSpecs(): XmppModule['spec'][] {
   const unused = (): never => {
     throw new Error('listed for its spec only');
   };
-  const archive: ArchivePort = { reader: unused, chatIdOf: unused, load: unused };
+  const archive: ArchivePort = {
+    reader: unused,
+    chatIdOf: unused,
+    inbox: unused,
+    whenCommitted: unused,
+    load: unused,
+  };
   const software: Software = { name: 'Rookery', version: '0' };
   return buildProtocol({ software, startedAtMs: 0, archive }).modules.map((module) => module.spec);
 }

@@ -200,6 +200,16 @@ export function planPage(reader: ArchiveReader, query: MamQuery, options: PageOp
  */
 export function cutPage(whole: MamPage, back: boolean, units: readonly number[], unitsMax: number): MamPage {
   const { length } = whole.entries;
+  const kept = fitting(units, back, unitsMax);
+  if (kept === length) return whole;
+  const entries = back ? whole.entries.slice(length - kept) : whole.entries.slice(0, kept);
+  if (whole.count === undefined || whole.index === undefined) return page(entries, false);
+  return page(entries, false, { count: whole.count, index: whole.index + (back ? length - kept : 0) });
+}
+
+/** How many entries of these sizes fit into `unitsMax`, counted from the end when `back`; one always does. */
+export function fitting(units: readonly number[], back: boolean, unitsMax: number): number {
+  const { length } = units;
   let kept = 0;
   let sum = 0;
   while (kept < length) {
@@ -207,10 +217,7 @@ export function cutPage(whole: MamPage, back: boolean, units: readonly number[],
     if (sum > unitsMax && kept > 0) break;
     kept++;
   }
-  if (kept === length) return whole;
-  const entries = back ? whole.entries.slice(length - kept) : whole.entries.slice(0, kept);
-  if (whole.count === undefined || whole.index === undefined) return page(entries, false);
-  return page(entries, false, { count: whole.count, index: whole.index + (back ? length - kept : 0) });
+  return kept;
 }
 
 /** First and last entry of the whole archive, for the metadata query (XEP-0313 section 5). */

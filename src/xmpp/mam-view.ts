@@ -35,6 +35,8 @@ export interface ChatPointer {
   readonly ts: number;
   /** resource of the other party as the message named it; absent for a bare JID */
   readonly r?: string;
+  /** how many messages up to and including this one counted as unread when they came; absent means 0 */
+  readonly l?: number;
 }
 
 export interface ArchiveRange {

@@ -51,6 +51,11 @@ export interface RenderOptions {
   readonly delay?: { readonly from: string };
 }
 
+/** The whole stanza as the archive of its sender or receiver shows it; undefined when it is gone. */
+export function archivedXml(user: string, record: MessageRecord | undefined): string | undefined {
+  return record && renderMessage(record, addressesFor(record, user));
+}
+
 /** Whole `<message xmlns='jabber:client' …>` for one receiver, by splicing strings. */
 export function renderMessage(record: MessageRecord, options: RenderOptions = {}): string {
   let open = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}' to='${escapeAttr(options.to ?? record.to)}'`;
@@ -66,11 +71,15 @@ export function renderMessage(record: MessageRecord, options: RenderOptions = {}
   return `${open}>${inner}</message>`;
 }
 
-/** A relayed message (`via`) comes from the room for its receiver, and went to the room for its sender. */
+/**
+ * How a user sees it: a group's message comes from its sender's nick; a relayed one (`via`) from the room for its
+ * receiver, and went to the room for its sender.
+ */
 export function addressesFor(
-  { from, via }: MessageRecord,
+  { from, to, type, nick, via }: MessageRecord,
   user: string,
 ): { readonly from?: string; readonly to?: string } | undefined {
+  if (type === 'groupchat') return { from: nick === undefined ? to : `${to}/${nick}` };
   if (via === undefined) return undefined;
   const mine = from.startsWith(user) && from.charAt(user.length) === '/';
   return mine ? { to: via.to } : { from: via.from };

@@ -1,9 +1,10 @@
+import type { InboxView } from './inbox-view.ts';
 import type { Jid } from './jid.ts';
 import { archiveEnds, cutPage, type MamPage, PAGE_DEFAULTS, type PageLimits, planPage } from './mam-page.ts';
 import { DEFAULT_PREFS, type MamPrefs, PREFS_ROW, parsePrefs, renderPrefs } from './mam-prefs.ts';
 import { NS_MAM, parseMamQuery, renderMamForm } from './mam-query.ts';
 import type { ArchiveEntry, ArchiveReader, ChatPointer, InboxPointer } from './mam-view.ts';
-import { addressesFor, type MessageRecord, renderMessage } from './message-record.ts';
+import { archivedXml, type MessageRecord } from './message-record.ts';
 import type { IqHandler, SessionPort, XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 import { renderRsm } from './xep0059-rsm.ts';
@@ -17,6 +18,10 @@ export interface ArchivePort {
   reader(session: SessionPort): ArchiveReader;
   /** id of the chat of this user with that bare JID (a direct chat, or a room) */
   chatIdOf(user: string, bareJid: string): string;
+  /** conversations as they are now (XEP-0430); to be used in this turn */
+  inbox(session: SessionPort): InboxView;
+  /** Goes on when everything that this turn sees is committed, or was refused. */
+  whenCommitted(session: SessionPort, run: (session: SessionPort) => void): void;
   /**
    * Fetches the messages of a page from their chats, in the order asked, undefined for one that is gone. May answer in
    * the same turn or in a later one (chats on other nodes); `messages` is undefined when a chat cannot be reached now.
@@ -40,13 +45,20 @@ export interface ResultParts {
 }
 
 /** One `<message><result/></message>` of a page (XEP-0313 section 4.2). */
-export function renderResult({ entry, message, queryid, from, to }: ResultParts): string {
-  const query = queryid === undefined ? '' : ` queryid='${escapeAttr(queryid)}'`;
+export function renderResult({ from, to, ...result }: ResultParts): string {
   return (
     `<message xmlns='jabber:client' from='${escapeAttr(from)}' to='${escapeAttr(to)}'>` +
+    `${renderResultElement(result)}</message>`
+  );
+}
+
+/** The `<result/>` alone. */
+export function renderResultElement({ entry, message, queryid }: Omit<ResultParts, 'from' | 'to'>): string {
+  const query = queryid === undefined ? '' : ` queryid='${escapeAttr(queryid)}'`;
+  return (
     `<result xmlns='${NS_MAM}'${query} id='${entry.seq}'><forwarded xmlns='${NS_FORWARD}'>` +
     `${delayElement(entry.ts)}${message ?? ''}` +
-    `</forwarded></result></message>`
+    `</forwarded></result>`
   );
 }
 
@@ -87,11 +99,6 @@ export function chatPointer(user: string, pointer: InboxPointer, inboxSeq: numbe
   return { i: inboxSeq, q: pointer.q, ts: pointer.ts, ...(resource === '' ? {} : { r: resource }) };
 }
 
-/** A message as its sender or receiver sees it. */
-function shownTo(user: string, record: MessageRecord | undefined): string | undefined {
-  return record && renderMessage(record, addressesFor(record, user));
-}
-
 function queryHandler(port: ArchivePort, limits: PageLimits): IqHandler {
   return (session, request) => {
     const { stream } = request;
@@ -107,7 +114,7 @@ function queryHandler(port: ArchivePort, limits: PageLimits): IqHandler {
       const results = page.entries.map((entry, at) =>
         renderResult({
           entry,
-          message: shownTo(session.user, messages[at]),
+          message: archivedXml(session.user, messages[at]),
           queryid: query.queryid,
           from: session.user,
           to: stream.jid,

@@ -21,12 +21,18 @@ export function marker(message: Element): Marker | undefined {
   return undefined;
 }
 
+/** Id of the message that is displayed: `acknowledged` says as much (XEP-0430 section 4), `received` does not. */
+export function displayedId(message: Element): string | undefined {
+  const found = marker(message);
+  return found === undefined || found.t === 'received' ? undefined : found.id;
+}
+
 export const markersModule: XmppModule = {
   spec: {
     id: 'XEP-0333',
     title: 'Displayed Markers',
     version: '1.0.0',
     url: 'https://xmpp.org/extensions/xep-0333.html',
-    note: 'between clients; stored and copied like messages',
+    note: 'between clients; stored and copied like messages; one of the user moves what the inbox counts as unread',
   },
 };

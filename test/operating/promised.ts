@@ -15,6 +15,7 @@ export const PROMISED: Readonly<Record<string, string>> = {
   rookery_stanzas_total: 'counter',
   rookery_dead_letters_total: 'counter',
   rookery_actor_crashes_total: 'counter',
+  rookery_too_many_rows_total: 'counter',
   rookery_mailbox_depth_max: 'gauge',
   rookery_turns_pending: 'gauge',
   rookery_outbox_ops: 'gauge',

@@ -154,8 +154,19 @@ const countersAreRight: Check = (world) => {
       if (!members.includes(user) || records.length === 0) continue;
       const row = world.inner.get(shard, `${userRows(user)}c/${id}`) as UserChatRow | undefined;
       const own = records.filter(({ record }) => record.from.startsWith(`${user}/`)).at(-1)?.seq ?? 0;
-      const want = { cur: records.length, n: records.length, unread: records.length - own, read: own };
-      const got = row === undefined ? undefined : { cur: row.cur, n: row.n, unread: row.unread, read: row.read };
+      const { length } = records;
+      const loud = records.filter(({ record }) => !record.from.startsWith(`${user}/`)).length;
+      const range = { from: length, to: length, limit: 1 };
+      const last = (world.inner.read(shard, indexStream(user, id), range)[0]?.record as ChatPointer | undefined)?.i;
+      const want = { cur: length, n: length, unread: length - own, read: own, last, loud };
+      const got = row && {
+        cur: row.cur,
+        n: row.n,
+        unread: row.unread,
+        read: row.read,
+        last: row.last,
+        loud: row.loud,
+      };
       if (JSON.stringify(got) !== JSON.stringify(want))
         world.fail(`counters of ${id} for ${user}: ${JSON.stringify(got)}, not ${JSON.stringify(want)}`);
     }

@@ -122,6 +122,49 @@ t.test('the rate is that of the user: more devices or new streams give no more',
   t.ok(refused >= 4, `${refused} of 16 were refused`);
 });
 
+t.test('iqs over the rate of a stream are refused, to be asked later; other streams are not', async (t) => {
+  const node = await startTestNode(t, { limits: { iqsPerSecond: 1, iqsBurst: 4 } });
+  const romeo = await node.login('romeo', 'orchard');
+  const other = await node.login('romeo', 'phone');
+  const ask = (id: string): string =>
+    `<iq xmlns='jabber:client' type='get' id='${id}'><ping xmlns='urn:xmpp:ping'/></iq>`;
+  const ids = Array.from({ length: 100 }, (_, i) => `p${i}`);
+  for (const id of ids) romeo.send(ask(id));
+  const answers: string[] = [];
+  for (const id of ids) {
+    const answer = await romeo.expect((el) => el.name === 'iq' && el.attrs['id'] === id, id);
+    answers.push(conditionOf(answer));
+    if (answer.attrs['type'] === 'error') t.equal(answer.getChild('error')?.attrs['type'], 'wait');
+  }
+  t.strictSame(answers.slice(0, 4), ['', '', '', '']);
+  t.ok(answers.includes('resource-constraint'));
+  t.strictSame([...new Set(answers)].sort(), ['', 'resource-constraint']);
+  await other.sync();
+  let n = 0;
+  await until('a token is there again', async () => {
+    const id = `later${n++}`;
+    romeo.send(ask(id));
+    return conditionOf(await romeo.expect((el) => el.attrs['id'] === id, id)) === '';
+  });
+});
+
+t.test('presences over the rate, and answers that nobody can refuse, end the stream', async (t) => {
+  const node = await startTestNode(t, {
+    limits: { iqsPerSecond: 1, iqsBurst: 4, presencesPerSecond: 1, presencesBurst: 4 },
+  });
+  const juliet = await node.online('juliet', 'balcony');
+  const floods: string[] = [
+    `<presence xmlns='jabber:client' to='juliet@localhost/balcony'/>`,
+    `<iq xmlns='jabber:client' type='result' id='x' to='juliet@localhost/balcony'/>`,
+  ];
+  for (const [at, xml] of floods.entries()) {
+    const romeo = await node.login('romeo', `flood ${at}`);
+    for (let i = 0; i < 100; i++) romeo.send(xml);
+    await romeo.expectStreamError('policy-violation');
+  }
+  await juliet.sync();
+});
+
 t.test('connections over the limits are refused with 503 or 429 until there is room', async (t) => {
   const cases = [
     ['of the node', { connectionsMax: 2 }, '503'],

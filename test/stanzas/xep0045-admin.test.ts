@@ -31,6 +31,22 @@ const item = (jid: string, affiliation: string, inner = '') =>
 const role = (nick: string, role: string, inner = '') => `<item nick='${nick}' role='${role}'>${inner}</item>`;
 const isError = (el: Element) => el.attrs['type'] === 'error';
 
+/** What the inbox (XEP-0430) says of a chat. */
+async function inboxOf(client: Client, jid: string) {
+  await client.iq('get', `<inbox xmlns='urn:xmpp:inbox:1'/>`);
+  const isEntry = (el: Element) => el.getChild('entry', 'urn:xmpp:inbox:1')?.attrs['jid'] === jid;
+  const entry = await client.expect(isEntry, `the inbox entry of ${jid}`);
+  const message = entry
+    .getChild('result', 'urn:xmpp:mam:2')
+    ?.getChild('forwarded', 'urn:xmpp:forward:0')
+    ?.getChild('message');
+  return {
+    attrs: entry.getChild('entry')?.attrs,
+    body: message?.getChildText('body'),
+    from: message?.attrs['from'],
+  };
+}
+
 async function refusedToEnter(client: Client, room: string, nick: string, inner = ''): Promise<string> {
   client.send(`<presence xmlns='jabber:client' to='${room}/${nick}'><x xmlns='${NS_MUC}'>${inner}</x></presence>`);
   return conditionOf(await client.expect((el) => el.name === 'presence' && isError(el)));
@@ -164,8 +180,16 @@ t.test(
     t.same((await archiveOf(owner, room)).bodies, ['before', 'during 1', 'during 2']);
     t.same(page.ids, (await archiveOf(owner, room)).ids.slice(-1), 'one id for all');
     t.equal(conditionOf((await archiveOf(guest, room)).answer), 'forbidden');
+    const inbox = await inboxOf(member, room);
+    t.match(inbox.attrs, { unread: '2', id: page.ids[0] }, 'and in the inbox, unread');
+    t.equal(inbox.body, 'during 2');
+    t.equal(inbox.from, `${room}/o`);
     await enter(member, room, 'm');
     await member.expect(isMessage('during 2'));
+    const marker = `<displayed xmlns='urn:xmpp:chat-markers:0' id='${page.ids[0]}'/>`;
+    member.send(`<message xmlns='jabber:client' to='${room}' type='groupchat' id='seen'>${marker}</message>`);
+    await owner.expect('chat-markers');
+    t.match((await inboxOf(member, room)).attrs, { unread: '0' }, 'until some device has displayed it');
     t.equal(member.pending(isMessage('before')).length, 0, 'nor is it told at the door');
     await administer(owner, room, item(member.bare, 'none'));
     await member.expect(left(room, 'm'));
@@ -177,7 +201,7 @@ t.test(
     await configure(owner, room, { '{urn:rookery:muc}roomconfig_pastfornew': '1' });
     t.same(
       (await archiveOf(member, room)).bodies,
-      ['before', 'during 1', 'during 2', 'after', 'again'],
+      ['before', 'during 1', 'during 2', '', 'after', 'again'],
       'the group may say otherwise',
     );
     await node.settle(owner, member);
