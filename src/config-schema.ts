@@ -159,6 +159,14 @@ export const configSchema = section({
     pageDefault: int(1, 10_000),
     pageMax: int(1, 10_000),
   }),
+  pep: section({
+    nodesMax: int(1, 100_000),
+    itemsPerNodeMax: int(1, 100_000),
+    itemBytesMax: int(1000, 16 * MIB),
+    bytesMax: int(10_000, GIB),
+    subscriptionsMax: int(0, 10_000),
+    membersMax: int(0, 10_000),
+  }),
   dedupe: section({
     hours: int(1, 24 * 365),
     perSenderMin: int(1, 100_000),

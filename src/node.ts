@@ -2,6 +2,7 @@ import { type Accounts, createAccounts } from './actors/accounts.ts';
 import { createArchivePort } from './actors/archive-port.ts';
 import { calls } from './actors/calls.ts';
 import { type BackendOptions, createGatewayBackend } from './actors/gateway-backend.ts';
+import { createItemPort } from './actors/item-port.ts';
 import { decideRegistration } from './actors/registration.ts';
 import { createRuntime, type Runtime, type RuntimeOptions } from './actors/runtime.ts';
 import { SeeOther } from './actors/see-other.ts';
@@ -29,6 +30,7 @@ import {
   frameLimitsOf,
   listenerOptionsOf,
   loginLimitsOf,
+  pepLimitsOf,
   rosterLimitsOf,
   runtimeOptionsOf,
   storeOptionsOf,
@@ -83,7 +85,9 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     software: { name: 'Rookery', version: VERSION },
     startedAtMs: systemClock.now(),
     archive: createArchivePort(store, config.node.shards),
+    items: createItemPort(store, config.node.shards),
     rosterLimits: rosterLimitsOf(config),
+    pepLimits: pepLimitsOf(config),
     archiveLimits: { ...PAGE_DEFAULTS, ...config.archive },
   });
   const runtime: Runtime = createRuntime({
@@ -98,6 +102,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
       domain: config.node.domain,
       newId: () => shortId(),
       dispatchIq: (session, request) => dispatchIq(protocol.iqTable, session, request) === 'handled',
+      pep: protocol.pep,
       registration: decideRegistration,
       setPassword: async (user, password) =>
         (await accounts.setPassword(user, password)) === 'done' ? 'done' : 'busy',

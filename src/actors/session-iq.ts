@@ -35,7 +35,7 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
     const xml = stanza('iq', { from: stream.jid, to: to.full, id, type, 'xml:lang': el.attrs['xml:lang'] }, inner);
     return session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
   }
-  if (!request) return;
+  if (!request) return here === 'account' ? session.parts.pep?.onAnswer(session, stream, el) : undefined;
   const ask = (): void => answer(session, iqRequest(session, stream, el, type, id, to), here, false);
   if (here !== 'account' || !readsArchive(el)) return ask();
   const later = (): void => {
@@ -92,8 +92,8 @@ function iqRequest(
     to,
     stream,
     reply: (inner = '') => session.send(stream, respond(stream.jid, from, id, 'result', inner)),
-    error: (condition, text) =>
-      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text }))),
+    error: (condition, text, appCondition) =>
+      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text, appCondition }))),
   };
 }
 
@@ -109,7 +109,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
     const xml = respond(msg.from, msg.to, msg.id, type, inner);
     session.tell(from.bare, { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type });
   };
-  const refuse = (condition: StanzaCondition, text?: string): void => back('error', errorInner(condition, { text }));
+  const refuse = (condition: StanzaCondition, text?: string, appCondition?: string): void =>
+    back('error', errorInner(condition, { text, appCondition }));
   const request = msg.type === 'get' || msg.type === 'set';
   // An account that does not exist is asked like one that does and has no streams: the answers must not differ.
   const streams = session

@@ -1,6 +1,8 @@
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
+import type { ItemPlace } from '../xmpp/pubsub-types.ts';
+import { getContact, seenByUs } from '../xmpp/rfc6121-contacts.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
@@ -66,6 +68,8 @@ export class SessionState implements SessionPort {
   /** ended, but their sockets are closed only with the turn that ended them */
   readonly closing = new Set<Stream>();
   readonly lazyRows = new Map<string, unknown>();
+  /** of nodes (by number) whose items were asked for: where each is, by id (item-port.ts) */
+  readonly itemIndexes = new Map<number, Map<string, ItemPlace>>();
   readonly pendingSends = new Map<number, PendingSend>();
   /** where chats may be on other nodes: tokens of `pendingSends` by chat, rising; no chat without any */
   readonly unanswered = new Map<string, number[]>();
@@ -101,6 +105,7 @@ export class SessionState implements SessionPort {
   /** Back to the committed state; streams stay. */
   reset(rows: Map<string, unknown>): void {
     this.rows = rows;
+    this.itemIndexes.clear();
     this.#turn = undefined;
     this.online = undefined;
     this.loadInbox();
@@ -241,11 +246,23 @@ export class SessionState implements SessionPort {
 
   #onPeer(msg: PeerMessage, idx: number): void {
     if (msg.t === 'iq') return onPeerIq(this, msg);
+    if (msg.t === 'event' || msg.t === 'wants') {
+      if (this.exists) this.parts.pep?.onPeer(this, msg);
+      return;
+    }
     if (!this.exists) {
       for (const answer of onUnknownAccount(this.domain, msg)) this.post(bareOf(answer.to), answer);
       return;
     }
+    const contact = msg.t === 'subscription' ? msg.from : undefined;
+    const saw = contact === undefined || this.#sees(contact);
     onPeer(this, msg, idx, this.parts.limits.roster);
+    if (contact !== undefined && !saw && this.#sees(contact)) this.parts.pep?.onSubscribed(this, contact);
+  }
+
+  #sees(bareJid: string): boolean {
+    const contact = getContact(this, bareJid);
+    return contact !== undefined && seenByUs(contact);
   }
 
   #onAccount(ask: AccountAsk, reply: (answer: AccountAnswer) => void): void {

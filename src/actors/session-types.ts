@@ -1,6 +1,7 @@
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
 import type { IqRequest, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
+import type { Pep } from '../xmpp/xep0163-pep.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
@@ -43,6 +44,8 @@ export type SessionEffect =
   | { readonly t: 'load'; readonly entries: readonly ArchiveEntry[]; readonly done: LoadDone }
   /** the stream catches up with the inbox from after `stream.lag.next` */
   | { readonly t: 'catchUp'; readonly stream: Stream }
+  /** rows of the user's shard are read, and gone on with in a turn to come */
+  | { readonly t: 'loadRows'; readonly keys: readonly string[]; readonly done: (rows: readonly unknown[]) => void }
   | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string };
 
 export type LoadDone = Parameters<ArchivePort['load']>[2];
@@ -161,6 +164,8 @@ export interface SessionParts {
   readonly stanzas: { message: number; presence: number; iq: number };
   /** answers an iq for this account or the server; false when nobody handles it */
   dispatchIq(session: SessionPort, request: IqRequest, target: 'account' | 'server', foreign: boolean): boolean;
+  /** nodes of accounts; absent: accounts have none */
+  readonly pep?: Pep;
   readonly registration: (request: IqRequest, session: SessionPort) => RegistrationOutcome;
   lastInbox(user: string): number;
   readInbox(user: string, seq: number): import('../xmpp/mam-view.ts').InboxPointer | undefined;

@@ -218,6 +218,8 @@ class SessionShell {
         return effect.stream.conn?.close(effect.reason);
       case 'load':
         return this.#load(effect.entries, effect.done);
+      case 'loadRows':
+        return this.#loadRows(effect);
       case 'catchUp':
         return this.#catchUp(effect.stream);
       case 'setPassword':
@@ -340,6 +342,12 @@ class SessionShell {
     const found = this.#parts.fetch(entries);
     if (Array.isArray(found)) arrived(found);
     else found.then(arrived, () => arrived(undefined));
+  }
+
+  #loadRows({ keys, done }: Extract<SessionEffect, { t: 'loadRows' }>): void {
+    this.#session.outside += 1;
+    const rows = keys.map((key) => this.#parts.store.get(this.#shard, key));
+    this.#comeBack(() => done(rows));
   }
 
   /** What was asked for outside is there: goes on within a turn. */

@@ -4,7 +4,8 @@ import { dispatchIq, type Unhandled } from './iq-table.ts';
 import { parseJid } from './jid.ts';
 import type { ArchiveReader, ChatPointer, InboxPointer } from './mam-view.ts';
 import type { MessageRecord } from './message-record.ts';
-import type { IqRequest, SessionPort, StreamPort } from './module.ts';
+import type { IqRequest, PeerMessage, SessionPort, StreamPort } from './module.ts';
+import { bytesOf, type ItemPlace, type ItemPort, type StoredItem } from './pubsub-types.ts';
 import { chatPointer, nextPointer } from './xep0313-mam.ts';
 import { parseFrame } from './xml.ts';
 
@@ -93,6 +94,37 @@ export interface Answer {
   readonly outcome: 'result' | 'error' | Unhandled | 'silence';
   /** payload of a result, condition of an error */
   readonly body: string;
+  /** application-specific condition of an error, when it has one */
+  readonly app?: string;
+}
+
+/** Items of nodes in a map; `load` answers at once. */
+export class FakeItems implements ItemPort {
+  readonly nodes = new Map<number, Map<string, ItemPlace & { readonly item: StoredItem }>>();
+
+  index(_session: SessionPort, node: number): Map<string, ItemPlace & { readonly item: StoredItem }> {
+    const index = this.nodes.get(node) ?? new Map();
+    this.nodes.set(node, index);
+    return index;
+  }
+  put(session: SessionPort, node: number, seq: number, item: StoredItem): void {
+    this.index(session, node).set(item.id, { seq, bytes: bytesOf(item), item });
+  }
+  del(session: SessionPort, node: number, id: string): void {
+    this.index(session, node).delete(id);
+  }
+  forget(_session: SessionPort, node: number): void {
+    this.nodes.delete(node);
+  }
+  load(
+    session: SessionPort,
+    node: number,
+    seqs: readonly number[],
+    done: (items: readonly (StoredItem | undefined)[]) => void,
+  ): void {
+    const places = [...this.index(session, node).values()];
+    done(seqs.map((seq) => places.find((place) => place.seq === seq)?.item));
+  }
 }
 
 /** Romeo's session at montague.lit. */
@@ -103,8 +135,11 @@ export class FakeUser implements SessionPort {
   readonly rows = new Map<string, unknown>();
   readonly live = [fakeStream('orchard')];
   readonly archive = new FakeArchive();
+  readonly items = new FakeItems();
   /** what streams got, in order */
   readonly out: string[] = [];
+  /** what other sessions were told, in order */
+  readonly told: { readonly to: string; readonly msg: PeerMessage }[] = [];
   readonly protocol: Protocol;
 
   constructor(deps: Partial<ProtocolDeps> = {}) {
@@ -120,6 +155,7 @@ export class FakeUser implements SessionPort {
             entries.map(({ chat, chatSeq }) => this.archive.messages.get(`${chat} ${chatSeq}`)),
           ),
       },
+      items: this.items,
       ...deps,
     });
   }
@@ -145,7 +181,9 @@ export class FakeUser implements SessionPort {
   send(_stream: StreamPort, xml: string): void {
     this.out.push(xml);
   }
-  tell(): void {}
+  tell(to: string, msg: PeerMessage): void {
+    this.told.push({ to, msg });
+  }
   post(): void {}
   newId(): string {
     return 'id';
@@ -172,7 +210,8 @@ export class FakeUser implements SessionPort {
       to: parseJid(iq.attrs['to'] ?? ROMEO),
       stream: from === undefined ? this.live[0] : undefined,
       reply: (body = '') => answers.push({ outcome: 'result', body }),
-      error: (condition) => answers.push({ outcome: 'error', body: condition }),
+      error: (condition, _text, app) =>
+        answers.push({ outcome: 'error', body: condition, ...(app !== undefined && { app }) }),
     };
     const outcome = dispatchIq(this.protocol.iqTable, this, request);
     if (answers.length > 1) throw new Error('answered twice');

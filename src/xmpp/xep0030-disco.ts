@@ -2,7 +2,7 @@ import type { IqHandler, SessionPort, XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 import { seesPresence } from './xep0012-last-activity.ts';
 
-const NS_INFO = 'http://jabber.org/protocol/disco#info';
+export const NS_INFO = 'http://jabber.org/protocol/disco#info';
 const NS_ITEMS = 'http://jabber.org/protocol/disco#items';
 
 export interface Identity {
@@ -20,7 +20,16 @@ export interface DiscoInfo {
 
 export interface DiscoItem {
   readonly jid: string;
+  readonly node?: string;
   readonly name?: string;
+}
+
+/** Nodes of accounts (XEP-0060 5). What `from` (bare JID) may not see is undefined, as if it were not there. */
+export interface AccountNodes {
+  nodes(session: SessionPort, from: string): readonly DiscoItem[];
+  items(session: SessionPort, from: string, node: string): readonly DiscoItem[] | undefined;
+  /** `form`: XML of an extension (XEP-0128) */
+  info(session: SessionPort, from: string, node: string): (DiscoInfo & { readonly form: string }) | undefined;
 }
 
 /** What disco answers with. */
@@ -39,18 +48,23 @@ function renderIdentity(identity: Identity): string {
   return `<identity category='${escapeAttr(identity.category)}' type='${escapeAttr(identity.type)}'${name}${lang}/>`;
 }
 
-/** The `<query/>` of an info result; `node` is repeated when the request had one (XEP-0030 section 3.2). */
-export function renderInfo(info: DiscoInfo, node?: string): string {
+/**
+ * The `<query/>` of an info result; `node` is repeated when the request had one (XEP-0030 section 3.2).
+ * @param form XML that goes in behind the features
+ */
+export function renderInfo(info: DiscoInfo, node?: string, form = ''): string {
   const at = node === undefined ? '' : ` node='${escapeAttr(node)}'`;
   const features = [...new Set(info.features)].sort().map((feature) => `<feature var='${escapeAttr(feature)}'/>`);
-  return `<query xmlns='${NS_INFO}'${at}>${info.identities.map(renderIdentity).join('')}${features.join('')}</query>`;
+  return `<query xmlns='${NS_INFO}'${at}>${info.identities.map(renderIdentity).join('')}${features.join('')}${form}</query>`;
 }
 
-function renderItems(items: readonly DiscoItem[]): string {
-  const inner = items.map(({ jid, name }) => {
-    return `<item jid='${escapeAttr(jid)}'${name === undefined ? '' : ` name='${escapeAttr(name)}'`}/>`;
+function renderItems(items: readonly DiscoItem[], node?: string): string {
+  const attr = (key: string, value: string | undefined): string =>
+    value === undefined ? '' : ` ${key}='${escapeAttr(value)}'`;
+  const inner = items.map((item) => {
+    return `<item jid='${escapeAttr(item.jid)}'${attr('node', item.node)}${attr('name', item.name)}/>`;
   });
-  return `<query xmlns='${NS_ITEMS}'>${inner.join('')}</query>`;
+  return `<query xmlns='${NS_ITEMS}'${attr('node', node)}>${inner.join('')}</query>`;
 }
 
 /** XEP-0030 section 8: an account answers only those who may see its presence. */
@@ -61,8 +75,11 @@ function onlyForContacts(handle: IqHandler): IqHandler {
   };
 }
 
-/** @param catalogue looked at on each request: the module's own features are part of it */
-export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue): XmppModule {
+/**
+ * @param catalogue looked at on each request: the module's own features are part of it
+ * @param account what disco tells of an account's nodes
+ */
+export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue, account: AccountNodes): XmppModule {
   const serverInfo: IqHandler = (session, request) => {
     const { server, capsNode } = catalogue(session);
     const node = request.payload.attrs['node'];
@@ -70,15 +87,23 @@ export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue)
     request.reply(renderInfo(server, node));
   };
   const accountInfo: IqHandler = (session, request) => {
-    if (request.payload.attrs['node'] !== undefined) return request.error('item-not-found', 'no such node');
-    request.reply(renderInfo(catalogue(session).account));
+    const node = request.payload.attrs['node'];
+    if (node === undefined) return request.reply(renderInfo(catalogue(session).account));
+    const info = account.info(session, request.from.bare, node);
+    if (info === undefined) return request.error('item-not-found', 'no such node');
+    request.reply(renderInfo(info, node, info.form));
   };
-  const items =
-    (of: (session: SessionPort) => readonly DiscoItem[]): IqHandler =>
-    (session, request) => {
-      if (request.payload.attrs['node'] !== undefined) return request.error('item-not-found', 'no such node');
-      request.reply(renderItems(of(session)));
-    };
+  const serverItems: IqHandler = (session, request) => {
+    if (request.payload.attrs['node'] !== undefined) return request.error('item-not-found', 'no such node');
+    request.reply(renderItems(catalogue(session).serverItems));
+  };
+  const accountItems: IqHandler = (session, request) => {
+    const node = request.payload.attrs['node'];
+    const { bare } = request.from;
+    const items = node === undefined ? account.nodes(session, bare) : account.items(session, bare, node);
+    if (items === undefined) return request.error('item-not-found', 'no such node');
+    request.reply(renderItems(items, node));
+  };
   const get = { name: 'query', types: ['get'] } as const;
   return {
     spec: {
@@ -92,9 +117,9 @@ export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue)
     accountFeatures: [NS_INFO, NS_ITEMS],
     iq: [
       { ...get, ns: NS_INFO, targets: ['server'], handle: serverInfo },
-      { ...get, ns: NS_ITEMS, targets: ['server'], handle: items((session) => catalogue(session).serverItems) },
+      { ...get, ns: NS_ITEMS, targets: ['server'], handle: serverItems },
       { ...get, ns: NS_INFO, targets: ['account'], foreign: true, handle: onlyForContacts(accountInfo) },
-      { ...get, ns: NS_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(items(() => [])) },
+      { ...get, ns: NS_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(accountItems) },
     ],
   };
 }
