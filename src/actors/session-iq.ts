@@ -105,10 +105,11 @@ function respond(to: string, from: string | undefined, id: string, type: 'result
 export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: 'iq' }>): void {
   const to = parseJid(msg.to);
   const from = parseJid(msg.from);
-  const back = (type: 'result' | 'error', inner: string): void => {
+  const answerWith = (type: 'result' | 'error', inner: string): PeerMessage => {
     const xml = respond(msg.from, msg.to, msg.id, type, inner);
-    session.tell(from.bare, { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type });
+    return { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type };
   };
+  const back = (type: 'result' | 'error', inner: string): void => session.tell(from.bare, answerWith(type, inner));
   const refuse = (condition: StanzaCondition, text?: string, appCondition?: string): void =>
     back('error', errorInner(condition, { text, appCondition }));
   const request = msg.type === 'get' || msg.type === 'set';
@@ -137,6 +138,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
       const payload = iq.getChildElements()[0];
       if (payload === undefined || !(msg.type === 'get' || msg.type === 'set')) return refuse('bad-request');
       const { id, type } = msg;
+      const failed = answerWith('error', errorInner('resource-constraint', {}));
+      session.turn.onFail.push({ t: 'toSession', to: from.bare, msg: { t: 'peer', msg: failed } });
       answer(
         session,
         {

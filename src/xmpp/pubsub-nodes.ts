@@ -67,6 +67,21 @@ export function configFor({ defaults }: PepParts, name: string): NodeConfig {
   return { ...DEFAULT_CONFIG, ...defaults.get(name) };
 }
 
+/** The account has room for one more item, when `freed` characters of others go. */
+export function hasRoom(
+  { limits }: PepParts,
+  session: SessionPort,
+  item: Pick<StoredItem, 'id' | 'xml'>,
+  freed = 0,
+): boolean {
+  return totalsOf(session).bytes - freed + bytesOf(item) <= limits.bytesMax;
+}
+
+export const NO_ROOM: PubsubFault = {
+  error: 'resource-constraint',
+  text: 'the items of this account take all the room there is for them',
+};
+
 /** Items that a node may have. */
 function itemsMax({ max }: NodeConfig, limits: PepLimits): number {
   return max === 'max' ? limits.itemsPerNodeMax : Math.min(max, limits.itemsPerNodeMax);
@@ -171,10 +186,8 @@ export function storeItem(
   const going = oldest(parts, session, row, itemsMax(row.config, limits) - 1, item.id);
   if (index.has(item.id)) going.push(item.id);
   const freed = going.reduce((sum, id) => sum + (index.get(id)?.bytes ?? 0), 0);
+  if (!hasRoom(parts, session, item, freed)) return NO_ROOM;
   const bytes = bytesOf(item);
-  const totals = totalsOf(session);
-  if (totals.bytes - freed + bytes > limits.bytesMax)
-    return { error: 'resource-constraint', text: 'the items of this account take all the room there is for them' };
   const rest = without(parts, session, row, going);
   const seq = row.seq + 1;
   port.put(session, row.no, seq, { v: 1, ...item, ts: session.now });

@@ -5,13 +5,15 @@ import {
   configFor,
   createNode,
   getNode,
+  hasRoom,
   ITEM_ID_CHARS_MAX,
+  NO_ROOM,
   type NodeRow,
   type PepParts,
   retractItem,
   storeItem,
 } from './pubsub-nodes.ts';
-import { isFault, type PubsubFault } from './pubsub-types.ts';
+import { isFault, type PubsubFault, type StoredItem } from './pubsub-types.ts';
 import { element } from './stanza.ts';
 
 /** Publishing and retracting as the account's owner, or as the server for it. */
@@ -42,24 +44,27 @@ export function publishItem(
     const unmet = unmetOption(known.config, options, limits);
     if (unmet !== undefined) return unmet;
   }
-  const row = known ?? autoCreate(parts, session, node, options);
-  if (isFault(row)) return row;
   const stored = { id: item.id ?? session.newId(), xml: item.xml };
+  const row = known ?? autoCreate(parts, session, node, stored, options);
+  if (isFault(row)) return row;
   const after = row.config.persist ? storeItem(parts, session, node, row, stored) : row;
   if (isFault(after)) return after;
   announceItem(parts, session, node, after, stored);
   return { id: stored.id };
 }
 
+/** Makes the node that an item is for, unless the item has no room. */
 function autoCreate(
   parts: PepParts,
   session: SessionPort,
   node: string,
+  item: Pick<StoredItem, 'id' | 'xml'>,
   options: FormFields | undefined,
 ): NodeRow | PubsubFault {
   const start = configFor(parts, node);
   const config = options === undefined ? start : optionsForNew(start, options, parts.limits);
-  return isFault(config) ? config : createNode(parts, session, node, config);
+  if (isFault(config)) return config;
+  return config.persist && !hasRoom(parts, session, item) ? NO_ROOM : createNode(parts, session, node, config);
 }
 
 /**

@@ -1,6 +1,17 @@
 import t from 'tap';
 import { startTestNode } from '../harness/node.ts';
-import { befriend, EVENT, getItems, Interested, itemsOf, outcomeOf, owner, payloadOf, publish, pubsub } from '../harness/pubsub.ts';
+import {
+  befriend,
+  EVENT,
+  getItems,
+  Interested,
+  itemsOf,
+  outcomeOf,
+  owner,
+  payloadOf,
+  publish,
+  pubsub,
+} from '../harness/pubsub.ts';
 
 const node = await startTestNode(t);
 const TUNE = 'http://jabber.org/protocol/tune';
