@@ -164,7 +164,8 @@ export class FakeUser implements SessionPort {
     return this.rows.get(key) as T | undefined;
   }
   entries<T>(prefix: string): [string, T][] {
-    return [...this.rows].filter(([key]) => key.startsWith(prefix)) as [string, T][];
+    const found = [...this.rows].filter(([key]) => key.startsWith(prefix)) as [string, T][];
+    return found.sort(([a], [b]) => (a < b ? -1 : 1));
   }
   put(key: string, value: unknown): void {
     this.rows.set(key, value);

@@ -1,6 +1,7 @@
 import type { Element } from 'ltx';
 import { NS_PUBSUB, type PepLimits, type PubsubFault } from './pubsub-types.ts';
 import { element, escapeAttr, escapeText } from './stanza.ts';
+import { detached } from './xml-text.ts';
 
 /** The configuration of a node (XEP-0060 16.4.3), as data and as forms. */
 
@@ -103,7 +104,7 @@ function text(key: 'title' | 'payloadType', label: string): Field {
     type: 'text-single',
     label,
     write: (config) => (config[key] === '' ? [] : [config[key]]),
-    read: ([value = '']) => (value.length <= TEXT_CHARS_MAX ? { [key]: value } : undefined),
+    read: ([value = '']) => (value.length <= TEXT_CHARS_MAX ? { [key]: detached(value) } : undefined),
   };
 }
 
@@ -125,7 +126,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
     write: ({ groups }) => groups,
     read: (values) =>
       values.length <= GROUPS_MAX && values.every((value) => value.length <= TEXT_CHARS_MAX)
-        ? { groups: [...new Set(values)].sort() }
+        ? { groups: [...new Set(values.map(detached))].sort() }
         : undefined,
   },
   'pubsub#publish_model': fixed('list-single', 'Who may publish', 'publishers'),

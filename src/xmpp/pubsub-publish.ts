@@ -15,6 +15,7 @@ import {
 } from './pubsub-nodes.ts';
 import { isFault, type PubsubFault, type StoredItem } from './pubsub-types.ts';
 import { element } from './stanza.ts';
+import { detached } from './xml-text.ts';
 
 /** Publishing and retracting as the account's owner, or as the server for it. */
 
@@ -44,7 +45,8 @@ export function publishItem(
     const unmet = unmetOption(known.config, options, limits);
     if (unmet !== undefined) return unmet;
   }
-  const stored = { id: item.id ?? session.newId(), xml: item.xml };
+  // The id outlives the frame it is from.
+  const stored = { id: item.id === undefined ? session.newId() : detached(item.id), xml: item.xml };
   const row = known ?? autoCreate(parts, session, node, stored, options);
   if (isFault(row)) return row;
   const after = row.config.persist ? storeItem(parts, session, node, row, stored) : row;

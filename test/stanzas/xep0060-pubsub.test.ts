@@ -174,6 +174,8 @@ t.test('every bound has its answer, and nothing is changed by what is refused', 
   t.equal(itemsOf(await getItems(user, 'n1')).length, itemsPerNodeMax, 'max is what the server allows');
   for (const name of ['n2', 'n3']) t.equal(outcomeOf(await publish(user, name, { id: 'i', payload: big })), 'result');
   t.equal(outcomeOf(await publish(user, 'n4', { id: 'i', payload: big })), 'resource-constraint');
+  t.equal(outcomeOf(await getItems(user, 'n4')), 'item-not-found', 'no node is made for what has no room');
+  await user.iq('set', pubsub(`<create node='n4'/>`));
   t.equal(outcomeOf(await publish(user, 'n3', { id: 'i', payload: big })), 'result', 'what is replaced makes room');
   t.equal(outcomeOf(await user.iq('set', pubsub(`<create node='n${nodesMax + 1}'/>`))), 'conflict max-nodes-exceeded');
   t.equal(outcomeOf(await publish(user, 'n5')), 'conflict max-nodes-exceeded');
