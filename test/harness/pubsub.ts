@@ -46,7 +46,11 @@ export function getItems(client: Client, node: string, to?: string, inner = '', 
 export function itemsOf(stanza: Element): string[] {
   const around = stanza.getChild('pubsub', PUBSUB) ?? stanza.getChild('event', EVENT);
   const items = around?.getChild('items')?.getChildren('item') ?? [];
-  return items.map((item) => `${item.attrs['id']}=${item.getChildElements()[0]?.getText() ?? ''}`);
+  return items.map((item) => `${item.attrs['id']}=${textIn(item)}`);
+}
+
+function textIn(el: Element): string {
+  return el.children.map((child) => (typeof child === 'string' ? child : textIn(child as Element))).join('');
 }
 
 /** `result`, or condition and condition in `pubsub#errors` of an error. */
