@@ -2,10 +2,8 @@ import t from 'tap';
 import { startTestNode } from '../harness/node.ts';
 import { EVENT, getItems, Interested, itemsOf, outcomeOf, publish, pubsub } from '../harness/pubsub.ts';
 
-/** XEP-0402 bookmarks and XEP-0490 read marks: one item a chat, for the user's devices alone. */
 const node = await startTestNode(t);
 const BOOKMARKS = 'urn:xmpp:bookmarks:1';
-const MDS = 'urn:xmpp:mds:displayed:0';
 const OPTIONS = {
   persist_items: 'true',
   max_items: 'max',
@@ -14,8 +12,6 @@ const OPTIONS = {
 };
 const conference = (nick: string): string =>
   `<conference xmlns='${BOOKMARKS}' autojoin='true'><nick>${nick}</nick></conference>`;
-const displayed = (id: string): string =>
-  `<displayed xmlns='${MDS}'><stanza-id xmlns='urn:xmpp:sid:0' by='juliet@localhost' id='${id}'/></displayed>`;
 
 t.test('devices of one user share bookmarks, live and after a restart; others are refused', async (t) => {
   const phone = await node.online('juliet', 'phone');
@@ -43,26 +39,4 @@ t.test('devices of one user share bookmarks, live and after a restart; others ar
   t.equal(back.client.pending(EVENT).length, 0, 'nothing comes by itself');
   const other = await node.online('romeo', 'one');
   t.equal(outcomeOf(await getItems(other, BOOKMARKS, 'juliet@localhost')), 'not-allowed closed-node');
-});
-
-t.test('a chat read on one device is read on the others', async (t) => {
-  const phone = await node.online('nurse', 'phone');
-  const laptop = new Interested(await node.login('nurse', 'laptop'), [MDS], 'web');
-  await laptop.available();
-  await node.settle(laptop.client);
-  for (const [chat, id] of [
-    ['romeo@localhost', '1'],
-    ['peter@localhost', '5'],
-    ['romeo@localhost', '9'],
-  ] as const) {
-    await publish(phone, MDS, { id: chat, payload: displayed(id), options: OPTIONS });
-    const item = (await laptop.event(MDS)).getChild('event')?.getChild('items')?.getChild('item');
-    t.equal(item?.getChild('displayed')?.getChild('stanza-id')?.attrs['id'], id);
-  }
-  const all = (await getItems(laptop.client, MDS)).getChild('pubsub')?.getChild('items')?.getChildren('item');
-  t.same(
-    all?.map(({ attrs }) => attrs['id']),
-    ['peter@localhost', 'romeo@localhost'],
-    'one item a chat, the newest last',
-  );
 });
