@@ -222,11 +222,7 @@ const WORDS: readonly [other: RegExp, ours: string][] = [
 const FOREIGN: readonly [path: RegExp, word: RegExp, why: string][] = [
   [/^docs\/glossary\.md$/, /partition/i, 'the glossary says what a shard is'],
   [/^src\/http\/web-client-page\.ts$/, /blacklist/i, 'the name of a setting of Converse.js'],
-  [
-    /^(src\/xmpp\/(pubsub-|xep0060)|src\/actors\/[a-z-]*pep|test\/stanzas\/|cluster\.config|docs\/)/,
-    /^whitelist$/,
-    'the name of an access model of XEP-0060',
-  ],
+  [/^(src\/(xmpp|actors)|test\/(stanzas|harness)|docs)\//, /^whitelist$/, 'an access model of XEP-0060'],
   [/^(src\/storage\/|test\/|docs\/decisions\/0001)/, /WAL|write-ahead/i, "RocksDB's own log"],
   [/^bench\/peers\//, /./, 'configuration files of other servers'],
 ];

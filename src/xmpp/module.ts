@@ -134,8 +134,8 @@ export interface IqRequest {
   /** the asking stream when it is one of this user's own, else undefined (another user asks this account) */
   readonly stream: StreamPort | undefined;
   reply(payload?: string): void;
-  /** @param app application-specific condition: XML that declares its own namespace */
-  error(condition: StanzaCondition, text?: string, app?: string): void;
+  /** @param appCondition XML of a condition of the handler's own, with its namespace (RFC 6120 8.3.4) */
+  error(condition: StanzaCondition, text?: string, appCondition?: string): void;
 }
 
 /** RFC 6120 8.3.3. The type (cancel, modify, auth, wait) follows from the condition unless given. */

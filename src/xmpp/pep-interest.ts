@@ -5,7 +5,7 @@ import { sendLastItems } from './pubsub-events.ts';
 import type { PepParts } from './pubsub-nodes.ts';
 import { contacts, seenByUs } from './rfc6121-contacts.ts';
 import { childOf, element, stanza } from './stanza.ts';
-import { NS_INFO } from './xep0030-disco.ts';
+import { NS_DISCO_INFO } from './xep0030-disco.ts';
 import { type PresenceCaps, readCaps, readInfo, verifies } from './xep0115-caps.ts';
 import { detached } from './xml-text.ts';
 
@@ -53,7 +53,7 @@ export function onAvailable(
   if (wants === undefined) {
     const asked = session.newId();
     stream.caps = { key, asked, caps, ...(!initial && { wants: before?.wants }) };
-    const query = element('query', { xmlns: NS_INFO, node: `${caps.node}#${caps.ver}` });
+    const query = element('query', { xmlns: NS_DISCO_INFO, node: `${caps.node}#${caps.ver}` });
     return session.send(stream, stanza('iq', { from: session.user, to: stream.jid, type: 'get', id: asked }, query));
   }
   stream.caps = { key, wants };
@@ -64,7 +64,7 @@ export function onAvailable(
 export function onInfo(parts: InterestParts, session: SessionPort, stream: StreamPort, iq: Element): void {
   const { caps: before } = stream;
   if (before?.asked === undefined || before.caps === undefined || iq.attrs['id'] !== before.asked) return;
-  const query = iq.attrs['type'] === 'result' ? childOf(iq, 'query', NS_INFO) : undefined;
+  const query = iq.attrs['type'] === 'result' ? childOf(iq, 'query', NS_DISCO_INFO) : undefined;
   const info = query && readInfo(query);
   const wants = info === undefined ? NOTHING : wantedOf(info.features, parts.limits.wantsMax);
   if (info !== undefined && verifies(before.caps, info)) parts.known.set(before.key, wants);

@@ -2,8 +2,8 @@ import type { IqHandler, SessionPort, XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 import { seesPresence } from './xep0012-last-activity.ts';
 
-export const NS_INFO = 'http://jabber.org/protocol/disco#info';
-const NS_ITEMS = 'http://jabber.org/protocol/disco#items';
+export const NS_DISCO_INFO = 'http://jabber.org/protocol/disco#info';
+export const NS_DISCO_ITEMS = 'http://jabber.org/protocol/disco#items';
 
 export interface Identity {
   readonly category: string;
@@ -16,6 +16,8 @@ export interface DiscoInfo {
   readonly identities: readonly Identity[];
   /** in any order; disco and caps sort them */
   readonly features: readonly string[];
+  /** XEP-0128: a form with more about it, as XML. Of services and nodes only, as the server's caps hash none */
+  readonly form?: string;
 }
 
 export interface DiscoItem {
@@ -28,8 +30,7 @@ export interface DiscoItem {
 export interface AccountNodes {
   nodes(session: SessionPort, from: string): readonly DiscoItem[];
   items(session: SessionPort, from: string, node: string): readonly DiscoItem[] | undefined;
-  /** `form`: XML of an extension (XEP-0128) */
-  info(session: SessionPort, from: string, node: string): (DiscoInfo & { readonly form: string }) | undefined;
+  info(session: SessionPort, from: string, node: string): DiscoInfo | undefined;
 }
 
 /** What disco answers with. */
@@ -48,14 +49,11 @@ function renderIdentity(identity: Identity): string {
   return `<identity category='${escapeAttr(identity.category)}' type='${escapeAttr(identity.type)}'${name}${lang}/>`;
 }
 
-/**
- * The `<query/>` of an info result; `node` is repeated when the request had one (XEP-0030 section 3.2).
- * @param form XML that goes in behind the features
- */
-export function renderInfo(info: DiscoInfo, node?: string, form = ''): string {
+/** The `<query/>` of an info result; `node` is repeated when the request had one (XEP-0030 section 3.2). */
+export function renderInfo(info: DiscoInfo, node?: string): string {
   const at = node === undefined ? '' : ` node='${escapeAttr(node)}'`;
   const features = [...new Set(info.features)].sort().map((feature) => `<feature var='${escapeAttr(feature)}'/>`);
-  return `<query xmlns='${NS_INFO}'${at}>${info.identities.map(renderIdentity).join('')}${features.join('')}${form}</query>`;
+  return `<query xmlns='${NS_DISCO_INFO}'${at}>${info.identities.map(renderIdentity).join('')}${features.join('')}${info.form ?? ''}</query>`;
 }
 
 function renderItems(items: readonly DiscoItem[], node?: string): string {
@@ -64,7 +62,7 @@ function renderItems(items: readonly DiscoItem[], node?: string): string {
   const inner = items.map((item) => {
     return `<item jid='${escapeAttr(item.jid)}'${attr('node', item.node)}${attr('name', item.name)}/>`;
   });
-  return `<query xmlns='${NS_ITEMS}'${attr('node', node)}>${inner.join('')}</query>`;
+  return `<query xmlns='${NS_DISCO_ITEMS}'${attr('node', node)}>${inner.join('')}</query>`;
 }
 
 /** XEP-0030 section 8: an account answers only those who may see its presence. */
@@ -91,7 +89,7 @@ export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue,
     if (node === undefined) return request.reply(renderInfo(catalogue(session).account));
     const info = account.info(session, request.from.bare, node);
     if (info === undefined) return request.error('item-not-found', 'no such node');
-    request.reply(renderInfo(info, node, info.form));
+    request.reply(renderInfo(info, node));
   };
   const serverItems: IqHandler = (session, request) => {
     if (request.payload.attrs['node'] !== undefined) return request.error('item-not-found', 'no such node');
@@ -113,13 +111,13 @@ export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue,
       url: 'https://xmpp.org/extensions/xep-0030.html',
       note: 'of the server, and of accounts to their subscribers',
     },
-    serverFeatures: [NS_INFO, NS_ITEMS],
-    accountFeatures: [NS_INFO, NS_ITEMS],
+    serverFeatures: [NS_DISCO_INFO, NS_DISCO_ITEMS],
+    accountFeatures: [NS_DISCO_INFO, NS_DISCO_ITEMS],
     iq: [
-      { ...get, ns: NS_INFO, targets: ['server'], handle: serverInfo },
-      { ...get, ns: NS_ITEMS, targets: ['server'], handle: serverItems },
-      { ...get, ns: NS_INFO, targets: ['account'], foreign: true, handle: onlyForContacts(accountInfo) },
-      { ...get, ns: NS_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(accountItems) },
+      { ...get, ns: NS_DISCO_INFO, targets: ['server'], handle: serverInfo },
+      { ...get, ns: NS_DISCO_ITEMS, targets: ['server'], handle: serverItems },
+      { ...get, ns: NS_DISCO_INFO, targets: ['account'], foreign: true, handle: onlyForContacts(accountInfo) },
+      { ...get, ns: NS_DISCO_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(accountItems) },
     ],
   };
 }

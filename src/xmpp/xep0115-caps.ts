@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Element } from 'ltx';
 import type { XmppModule } from './module.ts';
 import { childOf, escapeAttr } from './stanza.ts';
-import { type DiscoInfo, type Identity, NS_INFO } from './xep0030-disco.ts';
+import { type DiscoInfo, type Identity, NS_DISCO_INFO } from './xep0030-disco.ts';
 
 const NS_CAPS = 'http://jabber.org/protocol/caps';
 
@@ -70,11 +70,11 @@ interface ReadInfo extends DiscoInfo {
 
 /** A `<query/>` of disco info, as a client answers. */
 export function readInfo(query: Element): ReadInfo {
-  const identities = query.getChildren('identity', NS_INFO).map(({ attrs }): Identity => {
+  const identities = query.getChildren('identity', NS_DISCO_INFO).map(({ attrs }): Identity => {
     const { category = '', type = '', name, 'xml:lang': lang } = attrs;
     return { category, type, ...(name !== undefined && { name }), ...(lang !== undefined && { lang }) };
   });
-  const features = query.getChildren('feature', NS_INFO).map(({ attrs }) => attrs['var'] ?? '');
+  const features = query.getChildren('feature', NS_DISCO_INFO).map(({ attrs }) => attrs['var'] ?? '');
   const forms = query
     .getChildren('x', 'jabber:x:data')
     .map(readForm)
