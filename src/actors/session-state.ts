@@ -2,7 +2,6 @@ import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import type { ItemPlace } from '../xmpp/pubsub-types.ts';
-import { getContact, seenByUs } from '../xmpp/rfc6121-contacts.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
@@ -21,6 +20,7 @@ import { importSession } from './session-handover.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
+import { notingNewContact, onPepPeer } from './session-pep.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
@@ -246,23 +246,12 @@ export class SessionState implements SessionPort {
 
   #onPeer(msg: PeerMessage, idx: number): void {
     if (msg.t === 'iq') return onPeerIq(this, msg);
-    if (msg.t === 'event' || msg.t === 'wants') {
-      if (this.exists) this.parts.pep?.onPeer(this, msg);
-      return;
-    }
+    if (msg.t === 'event' || msg.t === 'wants') return onPepPeer(this, msg);
     if (!this.exists) {
       for (const answer of onUnknownAccount(this.domain, msg)) this.post(bareOf(answer.to), answer);
       return;
     }
-    const contact = msg.t === 'subscription' ? msg.from : undefined;
-    const saw = contact === undefined || this.#sees(contact);
-    onPeer(this, msg, idx, this.parts.limits.roster);
-    if (contact !== undefined && !saw && this.#sees(contact)) this.parts.pep?.onSubscribed(this, contact);
-  }
-
-  #sees(bareJid: string): boolean {
-    const contact = getContact(this, bareJid);
-    return contact !== undefined && seenByUs(contact);
+    notingNewContact(this, msg, () => onPeer(this, msg, idx, this.parts.limits.roster));
   }
 
   #onAccount(ask: AccountAsk, reply: (answer: AccountAnswer) => void): void {

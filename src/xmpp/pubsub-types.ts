@@ -64,7 +64,7 @@ export const PEP_LIMITS: PepLimits = {
   subscriptionsMax: 200,
   membersMax: 200,
   answerBytesMax: 524_288,
-  eventBytesMax: 65_536,
+  eventBytesMax: 16_384,
   wantsMax: 100,
 };
 

@@ -221,3 +221,14 @@ t.test('more nodes than an account may have are refused', async (t) => {
   t.equal(outcome(publish(user, 'c', 'i')), 'conflict max-nodes-exceeded');
   t.equal(outcome(publish(user, 'a', 'j')), 'result');
 });
+
+t.test('disco lists the items that one answer has room for', async (t) => {
+  const user = new FakeUser({ pepLimits: { ...PEP_LIMITS, answerBytesMax: 250 } });
+  for (const id of ['1', '2', '3']) publish(user, 'n', id, NOTE, options({ max_items: 'max' }));
+  const items = `<query xmlns='http://jabber.org/protocol/disco#items' node='n'/>`;
+  const { body } = user.ask(`<iq type='get' id='d'>${items}</iq>`);
+  t.same(
+    [...body.matchAll(/ name='([^']*)'/g)].map(([, name]) => name),
+    ['2', '3'],
+  );
+});

@@ -8,6 +8,7 @@ import { onEvent, onWants } from './pubsub-events.ts';
 import { allNodes, eraseItems, getNode } from './pubsub-nodes.ts';
 import { type NewItem, publishItem, retract } from './pubsub-publish.ts';
 import {
+  type ItemIndex,
   type ItemPort,
   NS_PUBSUB,
   PEP_LIMITS,
@@ -82,8 +83,23 @@ export function createPep(parts: InterestParts): Pep {
   };
 }
 
+/** Ids that one answer has room for, oldest first. */
+function newestIds(index: ItemIndex, charsMax: number): string[] {
+  let chars = 0;
+  const kept: string[] = [];
+  for (const id of [...index.keys()].reverse()) {
+    chars += id.length + ITEM_TAG_CHARS;
+    if (chars > charsMax) break;
+    kept.push(id);
+  }
+  return kept.reverse();
+}
+
+/** About what an item of disco takes beside its name. */
+const ITEM_TAG_CHARS = 100;
+
 /** XEP-0163 6, XEP-0060 5: what disco tells of an account's nodes, to those who may read them. */
-export function accountNodes({ port }: InterestParts): AccountNodes {
+export function accountNodes({ port, limits }: InterestParts): AccountNodes {
   return {
     nodes: (session, from) =>
       allNodes(session)
@@ -96,7 +112,8 @@ export function accountNodes({ port }: InterestParts): AccountNodes {
     items(session, from, node) {
       const row = getNode(session, node);
       if (row === undefined || refusedAccess(session, row, from) !== undefined) return undefined;
-      return [...port.index(session, row.no).keys()].map((name) => ({ jid: session.user, name }));
+      const ids = newestIds(port.index(session, row.no), limits.answerBytesMax);
+      return ids.map((name) => ({ jid: session.user, name }));
     },
     info(session, from, node) {
       const row = getNode(session, node);
