@@ -52,7 +52,8 @@ export function onAvailable(
   const wants = parts.known.get(key);
   if (wants === undefined) {
     const asked = session.newId();
-    stream.caps = { key, asked, caps, ...(!initial && { wants: before?.wants }) };
+    const said = { hash: detached(caps.hash), node: detached(caps.node), ver: detached(caps.ver) };
+    stream.caps = { key, asked, caps: said, ...(!initial && { wants: before?.wants }) };
     const query = element('query', { xmlns: NS_DISCO_INFO, node: `${caps.node}#${caps.ver}` });
     return session.send(stream, stanza('iq', { from: session.user, to: stream.jid, type: 'get', id: asked }, query));
   }
