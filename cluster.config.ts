@@ -259,6 +259,21 @@ const defaults: Config = {
     occupantCheckMs: 300_000,
   },
 
+  pep: {
+    /** nodes of one account (avatar, bookmarks, one for the keys of each OMEMO device …); beyond it `max-nodes-exceeded` */
+    nodesMax: 500,
+    /** items of one node, and what `max` means; bookmarks and read marks have one a chat */
+    itemsPerNodeMax: 5000,
+    /** characters of one item; an avatar of 100 KB is 137,000 in base64. Below limits.stanzaBytesMax; else `payload-too-big` */
+    itemBytesMax: 196_608,
+    /** characters of all items of one account, 512 more counted for each; beyond it `resource-constraint` */
+    bytesMax: 16_777_216,
+    /** explicit subscriptions to one node; contacts need none. Beyond it `too-many-subscriptions` */
+    subscriptionsMax: 200,
+    /** users who may read one node by name (access model whitelist) */
+    membersMax: 200,
+  },
+
   dedupe: {
     /** hours that an origin-id is remembered, so that a client may send again after a long loss of network */
     hours: 24,

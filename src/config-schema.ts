@@ -175,6 +175,14 @@ export const configSchema = section({
     roomsPerDeviceMax: int(1, 100_000),
     occupantCheckMs: int(1000, DAY_MS),
   }),
+  pep: section({
+    nodesMax: int(1, 100_000),
+    itemsPerNodeMax: int(1, 100_000),
+    itemBytesMax: int(1000, 16 * MIB),
+    bytesMax: int(10_000, GIB),
+    subscriptionsMax: int(0, 10_000),
+    membersMax: int(0, 10_000),
+  }),
   dedupe: section({
     hours: int(1, 24 * 365),
     perSenderMin: int(1, 100_000),

@@ -7,6 +7,7 @@ import type { StoreOptionsInput } from './storage/options.ts';
 import type { ListenerOptions } from './transport/listener.ts';
 import type { LoginLimitOptions } from './xmpp/login-limit-options.ts';
 import { PAGE_DEFAULTS } from './xmpp/mam-page.ts';
+import { PEP_LIMITS, type PepLimits } from './xmpp/pubsub-types.ts';
 import { ROSTER_LIMITS, type RosterLimits } from './xmpp/rfc6121-limits.ts';
 import { FRAME_LIMITS, type FrameLimits } from './xmpp/xml.ts';
 
@@ -99,6 +100,10 @@ function sessionLimitsOf(config: Config): SessionLimits {
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),
   };
+}
+
+export function pepLimitsOf({ pep }: Config): PepLimits {
+  return { ...PEP_LIMITS, ...pep };
 }
 
 export function rosterLimitsOf({ limits }: Config): RosterLimits {

@@ -2,6 +2,7 @@ import { type Accounts, createAccounts } from './actors/accounts.ts';
 import { createArchivePort } from './actors/archive-port.ts';
 import { calls } from './actors/calls.ts';
 import { type BackendOptions, createGatewayBackend } from './actors/gateway-backend.ts';
+import { createItemPort } from './actors/item-port.ts';
 import { decideRegistration } from './actors/registration.ts';
 import { createRoomsPort } from './actors/rooms-port.ts';
 import { createRuntime, type Runtime, type RuntimeOptions } from './actors/runtime.ts';
@@ -31,6 +32,7 @@ import {
   frameLimitsOf,
   listenerOptionsOf,
   loginLimitsOf,
+  pepLimitsOf,
   roomDomainOf,
   rosterLimitsOf,
   runtimeOptionsOf,
@@ -88,7 +90,9 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     software: { name: 'Rookery', version: VERSION },
     startedAtMs: systemClock.now(),
     archive: createArchivePort(store, config.node.shards),
+    items: createItemPort(store, config.node.shards),
     rosterLimits: rosterLimitsOf(config),
+    pepLimits: pepLimitsOf(config),
     archiveLimits: { ...PAGE_DEFAULTS, ...config.archive },
     rooms: createRoomsPort(() => runtime.listRooms(ROOMS_LISTED_MAX), {
       keepMs: 2000,
@@ -110,6 +114,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
       newId: () => shortId(),
       services: ['conference'],
       dispatchIq: (session, request) => dispatchIq(protocol.iqTable, session, request) === 'handled',
+      pep: protocol.pep,
       registration: decideRegistration,
       setPassword: async (user, password) =>
         (await accounts.setPassword(user, password)) === 'done' ? 'done' : 'busy',

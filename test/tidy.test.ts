@@ -222,6 +222,7 @@ const WORDS: readonly [other: RegExp, ours: string][] = [
 const FOREIGN: readonly [path: RegExp, word: RegExp, why: string][] = [
   [/^docs\/glossary\.md$/, /partition/i, 'the glossary says what a shard is'],
   [/^src\/http\/web-client-page\.ts$/, /blacklist/i, 'the name of a setting of Converse.js'],
+  [/^(src\/(xmpp|actors)|test\/(stanzas|harness)|docs)\//, /^whitelist$/, 'an access model of XEP-0060'],
   [/^(src\/storage\/|test\/|docs\/decisions\/0001)/, /WAL|write-ahead/i, "RocksDB's own log"],
   [/^bench\/peers\//, /./, 'configuration files of other servers'],
 ];

@@ -47,6 +47,11 @@ export const inboxStream = (bareJid: string): string => `i/${bareJid}`;
 export const indexStream = (bareJid: string, chatId: string): string => `x/${bareJid}/${chatId}`;
 /** Row that lists an account of the shard, for `rookery user list`; its value is when it was made, ms since the epoch. */
 export const accountIndexRow = (bareJid: string): string => `A/${bareJid}`;
+/** Prefix of the rows of a user's node (XEP-0163), one an item, in the order of their numbers. Not among `userRows`. */
+export const itemRows = (bareJid: string, node: number): string => `P/${bareJid}/${node}/`;
+/** Row of an item: its number has as many digits as the highest, so that the order of keys is theirs. */
+export const itemRow = (bareJid: string, node: number, seq: number): string =>
+  itemRows(bareJid, node) + String(seq).padStart(String(Number.MAX_SAFE_INTEGER).length, '0');
 /** Row that tells which resources of a user are available, so that the shard's next leader knows who is gone. */
 export const onlineRow = (bareJid: string): string => `O/${bareJid}`;
 

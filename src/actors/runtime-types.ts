@@ -44,7 +44,7 @@ export interface RuntimeOptions {
   readonly groups?: GroupOptions;
   readonly sessionParts: Pick<
     SessionShellParts,
-    'domain' | 'newId' | 'services' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf' | 'readMoved'
+    'domain' | 'newId' | 'services' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf' | 'readMoved' | 'pep'
   >;
   /** timers of the node; the machine's when absent */
   readonly later?: (delayMs: number, run: () => void) => void;

@@ -58,6 +58,7 @@ export function removeAccount(session: SessionState): void {
     session.turn.streams.push({ t: 'drop', stream: indexStream(session.user, chat) });
   }
   session.turn.streams.push({ t: 'drop', stream: inboxStream(session.user) });
+  session.parts.pep?.onRemoved(session);
   for (const stream of session.streams()) {
     endStream(session, stream, { t: 'error', condition: 'not-authorized', text: 'The account was removed' });
   }

@@ -3,6 +3,7 @@ import { shardOf } from '../base/hash.ts';
 import { buildProtocol } from '../xmpp/index.ts';
 import { dispatchIq } from '../xmpp/iq-table.ts';
 import { createArchivePort } from './archive-port.ts';
+import { createItemPort } from './item-port.ts';
 import { directChatId, sessionKey, userRows } from './keys.ts';
 import { message, SHARDS, TestNode, type TestNodeOptions } from './runtime.fixture.ts';
 import { markRead } from './session-displayed.ts';
@@ -24,7 +25,8 @@ async function pair(count: number, options: TestNodeOptions = {}) {
     onIq(port, request) {
       session = port as SessionState;
       const archive = createArchivePort(node.store.store, SHARDS);
-      const protocol = buildProtocol({ software: { name: 'x', version: '1' }, startedAtMs: 0, archive });
+      const items = createItemPort(node.store.store, SHARDS);
+      const protocol = buildProtocol({ software: { name: 'x', version: '1' }, startedAtMs: 0, archive, items });
       return dispatchIq(protocol.iqTable, port, request) === 'handled';
     },
   });

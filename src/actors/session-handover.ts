@@ -1,5 +1,5 @@
 import { fullBucket } from '../base/token-bucket.ts';
-import type { AvailablePresence } from '../xmpp/module.ts';
+import type { AvailablePresence, StreamCaps } from '../xmpp/module.ts';
 import { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { ConnPort, Send } from './messages.ts';
@@ -56,6 +56,7 @@ export interface StreamBlob {
   readonly inactive: boolean;
   readonly interested: boolean;
   readonly lastActive: number;
+  readonly caps?: (Omit<StreamCaps, 'wants'> & { readonly wants?: readonly string[] }) | undefined;
   readonly given: number;
   readonly early: readonly number[] | undefined;
   /** next inboxSeq it needs, and whether it waits for acks; undefined when it is not behind */
@@ -141,7 +142,8 @@ function exportStream(
   open: readonly number[],
   placeOf: (conn: ConnPort, sid: number) => StreamPlace | undefined,
 ): StreamBlob {
-  const { sid, resource, presence, carbons, inactive, interested, lastActive, given, lag, held, sm, conn } = stream;
+  const { sid, resource, presence, carbons, inactive, interested, lastActive, caps, given, lag, held, sm, conn } =
+    stream;
   const place = conn === undefined || conn.closing === true || stream.deaf ? undefined : placeOf(conn, sid);
   return {
     sid,
@@ -153,6 +155,7 @@ function exportStream(
     inactive,
     interested,
     lastActive,
+    caps: caps && { ...caps, wants: caps.wants && [...caps.wants] },
     given,
     early: stream.early && [...stream.early],
     lag: lag && { next: lag.next, blocked: lag.blocked },
@@ -220,7 +223,7 @@ function importStream(
   connOf: (place: StreamPlace) => ConnPort,
 ): Stream {
   const { limits } = session.parts;
-  const { sid, resource, presence, carbons, inactive, interested, lastActive, given, place, early } = blob;
+  const { sid, resource, presence, carbons, inactive, interested, lastActive, caps, given, place, early } = blob;
   const held = blob.held === undefined ? undefined : new HeldStanzas(limits.heldMax);
   for (const [key, xml] of blob.held ?? []) held?.offer(key, xml);
   const stream: Stream = {
@@ -239,6 +242,7 @@ function importStream(
     inactive,
     interested,
     lastActive: Math.min(lastActive, session.now),
+    caps: caps && { ...caps, wants: caps.wants && new Set(caps.wants) },
     sm: blob.sm && importManagement(blob.sm, limits, session.now),
     lag: lagOf(session, blob, inboxSeq),
     given,

@@ -43,7 +43,10 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
     session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
     return false;
   }
-  if (!request) return false;
+  if (!request) {
+    if (here === 'account') session.parts.pep?.onAnswer(session, stream, el);
+    return false;
+  }
   const ask = (): void => answer(session, iqRequest(session, stream, el, type, id, to), here, false);
   if (here !== 'account' || !readsArchive(el)) {
     ask();
@@ -128,11 +131,12 @@ function respond(to: string, from: string | undefined, id: string, type: 'result
 export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: 'iq' }>): void {
   const to = parseJid(msg.to);
   const from = parseJid(msg.from);
-  const back = (type: 'result' | 'error', inner: string): void => {
+  const answerWith = (type: 'result' | 'error', inner: string): PeerMessage => {
     const xml = respond(msg.from, msg.to, msg.id, type, inner);
-    session.tell(from.bare, { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type });
+    return { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type };
   };
-  const refuse: IqRequest['error'] = (condition, text, appCondition) =>
+  const back = (type: 'result' | 'error', inner: string): void => session.tell(from.bare, answerWith(type, inner));
+  const refuse = (condition: StanzaCondition, text?: string, appCondition?: string): void =>
     back('error', errorInner(condition, { text, appCondition }));
   const request = msg.type === 'get' || msg.type === 'set';
   // An account that does not exist is asked like one that does and has no streams: the answers must not differ.
@@ -160,6 +164,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
       const payload = iq.getChildElements()[0];
       if (payload === undefined || !(msg.type === 'get' || msg.type === 'set')) return refuse('bad-request');
       const { id, type } = msg;
+      const failed = answerWith('error', errorInner('resource-constraint', {}));
+      session.turn.onFail.push({ t: 'toSession', to: from.bare, msg: { t: 'peer', msg: failed } });
       answer(
         session,
         {

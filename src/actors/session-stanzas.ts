@@ -86,7 +86,9 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
         return sendToRoom(session, stream, el, inner, n, to);
       const outcome = onClientPresence(session, stream, el, inner, session.parts.limits.roster);
       noteOnline(session);
-      if ((outcome.t === 'initial' || outcome.t === 'update') && outcome.flush) startCatchUp(session, stream);
+      if (outcome.t !== 'initial' && outcome.t !== 'update') return false;
+      if (outcome.flush) startCatchUp(session, stream);
+      session.parts.pep?.onAvailable(session, stream, el, outcome.t === 'initial');
       return false;
     }
   }

@@ -3,6 +3,7 @@ import { fullBucket } from '../base/token-bucket.ts';
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
+import type { ItemPlace } from '../xmpp/pubsub-types.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
@@ -14,6 +15,7 @@ import { importSession } from './session-handover.ts';
 import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
+import { notingNewContact, onPepPeer } from './session-pep.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
@@ -64,6 +66,8 @@ export class SessionState implements SessionPort {
   /** ended, but their sockets are closed only with the turn that ended them */
   closing: readonly Stream[] = NO_STREAMS;
   readonly lazyRows = new SparseMap<string, unknown>();
+  /** of nodes (by number) whose items were asked for: where each is, by id (item-port.ts) */
+  readonly itemIndexes = new SparseMap<number, Map<string, ItemPlace>>();
   readonly pendingSends = new SparseMap<number, PendingSend>();
   /** where chats may be on other nodes: tokens of `pendingSends` by chat, rising; no chat without any */
   readonly unanswered = new SparseMap<string, number[]>();
@@ -109,6 +113,7 @@ export class SessionState implements SessionPort {
   reset(rows: Map<string, unknown>): void {
     this.rows = rows;
     this.order = undefined;
+    this.itemIndexes.clear();
     this.#turn = undefined;
     this.online = undefined;
     this.#load();
@@ -263,11 +268,12 @@ export class SessionState implements SessionPort {
 
   #onPeer(msg: PeerMessage, idx: number): void {
     if (msg.t === 'iq') return onPeerIq(this, msg);
+    if (msg.t === 'event' || msg.t === 'wants') return onPepPeer(this, msg);
     if (!this.exists) {
       for (const answer of onUnknownAccount(this.domain, msg)) this.post(bareOf(answer.to), answer);
       return;
     }
-    onPeer(this, msg, idx, this.parts.limits.roster);
+    notingNewContact(this, msg, () => onPeer(this, msg, idx, this.parts.limits.roster));
   }
 
   // --- SessionPort ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ import type { TokenBucket } from '../base/token-bucket.ts';
 import type { ArchiveEntry, ChatPointer, InboxPointer } from '../xmpp/mam-view.ts';
 import type { IqRequest, IqTarget, ServiceTarget, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
+import type { Pep } from '../xmpp/xep0163-pep.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import type { HeldStanzas } from '../xmpp/xep0352-csi.ts';
@@ -56,6 +57,8 @@ export type SessionEffect =
   | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string }
   /** something slow outside; it resolves, always, with what is then to be done in a turn */
   | { readonly t: 'outside'; readonly work: () => Promise<() => void> }
+  /** rows of the user's shard are read, and gone on with in a turn to come */
+  | { readonly t: 'loadRows'; readonly keys: readonly string[]; readonly done: (rows: readonly unknown[]) => void }
   /** the account's row as it is in the log when this turn has its effects */
   | { readonly t: 'lookup'; readonly reply: (answer: AccountAnswer) => void };
 
@@ -193,6 +196,8 @@ export interface SessionParts {
   readonly services?: readonly ServiceTarget[];
   /** answers an iq for this account, the server or a service; false when nobody handles it */
   dispatchIq(session: SessionPort, request: IqRequest, target: IqTarget, foreign: boolean): boolean;
+  /** nodes of accounts; absent: accounts have none */
+  readonly pep?: Pep;
   readonly registration: (request: IqRequest, session: SessionPort) => RegistrationOutcome;
   lastInbox(user: string): number;
   readInbox(user: string, seq: number): InboxPointer | undefined;

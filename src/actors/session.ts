@@ -1,5 +1,5 @@
 import type { LogStore } from '../storage/log-store.ts';
-import { ACCOUNT_KEY, rememberedAccount } from '../xmpp/account.ts';
+import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import type { ArchiveEntry, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
@@ -200,6 +200,8 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
         return effect.stream.conn?.close(effect.reason);
       case 'load':
         return this.#load(effect.entries, effect.done);
+      case 'loadRows':
+        return this.#loadRows(effect);
       case 'catchUp':
         return this.#catchUp(effect.stream);
       case 'lookup':
@@ -326,6 +328,12 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
     const found = this.#parts.fetch(entries);
     if (Array.isArray(found)) arrived(found);
     else found.then(arrived, () => arrived(undefined));
+  }
+
+  #loadRows({ keys, done }: Extract<SessionEffect, { t: 'loadRows' }>): void {
+    this.#session.outside += 1;
+    const rows = keys.map((key) => this.#parts.store.get(this.shard, key));
+    this.#comeBack(() => done(rows));
   }
 
   /** What was asked for outside is there: goes on within a turn. */

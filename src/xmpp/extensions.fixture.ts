@@ -5,7 +5,8 @@ import { dispatchIq, type Unhandled } from './iq-table.ts';
 import { parseJid } from './jid.ts';
 import type { ArchiveReader, ChatPointer, InboxPointer } from './mam-view.ts';
 import type { MessageRecord } from './message-record.ts';
-import type { IqRequest, SessionPort, StreamPort } from './module.ts';
+import type { IqRequest, PeerMessage, SessionPort, StreamPort } from './module.ts';
+import { bytesOf, type ItemPlace, type ItemPort, type StoredItem } from './pubsub-types.ts';
 import { chatPointer, nextPointer } from './xep0313-mam.ts';
 import { parseFrame } from './xml.ts';
 
@@ -112,8 +113,37 @@ export interface Answer {
   readonly outcome: 'result' | 'error' | Unhandled | 'silence';
   /** payload of a result, condition of an error */
   readonly body: string;
-  /** of an error, when it has one */
-  readonly appCondition?: string;
+  /** application-specific condition of an error, when it has one */
+  readonly app?: string;
+}
+
+/** Items of nodes in a map; `load` answers at once. */
+export class FakeItems implements ItemPort {
+  readonly nodes = new Map<number, Map<string, ItemPlace & { readonly item: StoredItem }>>();
+
+  index(_session: SessionPort, node: number): Map<string, ItemPlace & { readonly item: StoredItem }> {
+    const index = this.nodes.get(node) ?? new Map();
+    this.nodes.set(node, index);
+    return index;
+  }
+  put(session: SessionPort, node: number, seq: number, item: StoredItem): void {
+    this.index(session, node).set(item.id, { seq, bytes: bytesOf(item), item });
+  }
+  del(session: SessionPort, node: number, id: string): void {
+    this.index(session, node).delete(id);
+  }
+  forget(_session: SessionPort, node: number): void {
+    this.nodes.delete(node);
+  }
+  load(
+    session: SessionPort,
+    node: number,
+    seqs: readonly number[],
+    done: (items: readonly (StoredItem | undefined)[]) => void,
+  ): void {
+    const places = [...this.index(session, node).values()];
+    done(seqs.map((seq) => places.find((place) => place.seq === seq)?.item));
+  }
 }
 
 /** Romeo's session at montague.lit. */
@@ -125,8 +155,11 @@ export class FakeUser implements SessionPort {
   readonly live = [fakeStream('orchard')];
   readonly archive = new FakeArchive();
   inbox: InboxView = fakeInbox([], 0);
+  readonly items = new FakeItems();
   /** what streams got, in order */
   readonly out: string[] = [];
+  /** what other sessions were told, in order */
+  readonly told: { readonly to: string; readonly msg: PeerMessage }[] = [];
   readonly protocol: Protocol;
 
   constructor(deps: Partial<ProtocolDeps> = {}) {
@@ -144,6 +177,7 @@ export class FakeUser implements SessionPort {
             entries.map(({ chat, chatSeq }) => this.archive.messages.get(`${chat} ${chatSeq}`)),
           ),
       },
+      items: this.items,
       ...deps,
     });
   }
@@ -152,7 +186,8 @@ export class FakeUser implements SessionPort {
     return this.rows.get(key) as T | undefined;
   }
   entries<T>(prefix: string): [string, T][] {
-    return [...this.rows].filter(([key]) => key.startsWith(prefix)) as [string, T][];
+    const found = [...this.rows].filter(([key]) => key.startsWith(prefix)) as [string, T][];
+    return found.sort(([a], [b]) => (a < b ? -1 : 1));
   }
   put(key: string, value: unknown): void {
     this.rows.set(key, value);
@@ -169,7 +204,9 @@ export class FakeUser implements SessionPort {
   send(_stream: StreamPort, xml: string): void {
     this.out.push(xml);
   }
-  tell(): void {}
+  tell(to: string, msg: PeerMessage): void {
+    this.told.push({ to, msg });
+  }
   post(): void {}
   newId(): string {
     return 'id';
@@ -196,8 +233,8 @@ export class FakeUser implements SessionPort {
       to: parseJid(iq.attrs['to'] ?? ROMEO),
       stream: from === undefined ? this.live[0] : undefined,
       reply: (body = '') => answers.push({ outcome: 'result', body }),
-      error: (condition, _text, appCondition) =>
-        answers.push({ outcome: 'error', body: condition, ...(appCondition && { appCondition }) }),
+      error: (condition, _text, app) =>
+        answers.push({ outcome: 'error', body: condition, ...(app !== undefined && { app }) }),
     };
     const outcome = dispatchIq(this.protocol.iqTable, this, request);
     if (answers.length > 1) throw new Error('answered twice');

@@ -1,6 +1,8 @@
 import { buildIqTable, type IqTable } from './iq-table.ts';
 import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { XmppModule } from './module.ts';
+import type { NodeConfig } from './pubsub-config.ts';
+import { type ItemPort, PEP_LIMITS, type PepLimits } from './pubsub-types.ts';
 import { sessionModule } from './rfc3921-session.ts';
 import type { RosterLimits } from './rfc6121-limits.ts';
 import { presenceModule } from './rfc6121-presence.ts';
@@ -17,24 +19,33 @@ import { lastActivityModule } from './xep0012-last-activity.ts';
 import { type DiscoCatalogue, type DiscoItem, discoModule } from './xep0030-disco.ts';
 import { mucModule, type RoomsPort } from './xep0045-muc.ts';
 import { rsmModule } from './xep0059-rsm.ts';
+import { pubsubModule } from './xep0060-pubsub.ts';
 import { registrationModule } from './xep0077-registration.ts';
 import { dateTimeModule } from './xep0082-datetime.ts';
+import { avatarModule } from './xep0084-avatar.ts';
 import { chatStatesModule } from './xep0085-chat-states.ts';
 import { type Software, versionModule } from './xep0092-version.ts';
 import { capsElement, capsModule, capsVer } from './xep0115-caps.ts';
+import { accountNodes, createPep, type Pep, pepModule, pepParts } from './xep0163-pep.ts';
+import { nickModule } from './xep0172-nick.ts';
 import { receiptsModule } from './xep0184-receipts.ts';
 import { streamManagementModule } from './xep0198-stream-management.ts';
 import { pingModule } from './xep0199-ping.ts';
 import { entityTimeModule } from './xep0202-entity-time.ts';
 import { delayModule } from './xep0203-delay.ts';
+import { publicStorageModule } from './xep0222-public-storage.ts';
+import { privateStorageModule } from './xep0223-private-storage.ts';
 import { carbonsModule } from './xep0280-carbons.ts';
 import { type ArchivePort, forwardModule, mamModule, mamPrefsModule } from './xep0313-mam.ts';
 import { markersModule } from './xep0333-markers.ts';
 import { hintsModule } from './xep0334-hints.ts';
 import { csiModule } from './xep0352-csi.ts';
 import { stanzaIdModule } from './xep0359-stanza-ids.ts';
+import { omemoModule } from './xep0384-omemo.ts';
+import { bookmarksModule } from './xep0402-bookmarks.ts';
 import { occupantIdModule } from './xep0421-occupant-id.ts';
 import { inboxModule } from './xep0430-inbox.ts';
+import { displayedSyncModule } from './xep0490-displayed-sync.ts';
 
 /** What the protocol needs to know of the node it runs on. */
 export interface ProtocolDeps {
@@ -46,6 +57,9 @@ export interface ProtocolDeps {
   readonly rosterLimits?: RosterLimits;
   /** the room service; absent: there is none */
   readonly rooms?: RoomsPort;
+  /** where the items of accounts' nodes are */
+  readonly items: ItemPort;
+  readonly pepLimits?: PepLimits;
   /** services beside the server itself; none by default */
   readonly serverItems?: readonly DiscoItem[];
   /** modules that other parts bring along, such as rooms */
@@ -59,6 +73,8 @@ export interface Protocol {
   readonly catalogue: DiscoCatalogue;
   /** `<c/>` of the server, for the stream features */
   readonly caps: string;
+  /** the nodes of accounts, for the sessions */
+  readonly pep: Pep;
 }
 
 /** XEP-0115 `node` of the server's own capabilities. */
@@ -74,8 +90,26 @@ function rosterModuleWith(limits: RosterLimits | undefined): XmppModule {
   return { ...rosterModule, ...(rosterModule.iq && { iq: rosterModule.iq.map((route) => ({ ...route, handle })) }) };
 }
 
+/** Extensions that are nodes of accounts. */
+const NODE_MODULES: readonly XmppModule[] = [
+  pepModule,
+  avatarModule,
+  nickModule,
+  publicStorageModule,
+  privateStorageModule,
+  omemoModule,
+  bookmarksModule,
+  displayedSyncModule,
+];
+
+function nodeDefaults(modules: readonly XmppModule[]): ReadonlyMap<string, Partial<NodeConfig>> {
+  return new Map(modules.flatMap(({ pepNodes = {} }) => Object.entries(pepNodes)));
+}
+
 /** @throws Error when two modules claim the same iq */
 export function buildProtocol(deps: ProtocolDeps): Protocol {
+  const { items, pepLimits = PEP_LIMITS, more = [] } = deps;
+  const pep = pepParts({ port: items, limits: pepLimits, defaults: nodeDefaults([...NODE_MODULES, ...more]) });
   const modules: XmppModule[] = [
     ...elsewhere,
     saslModule,
@@ -88,7 +122,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     subscriptionModule,
     presenceModule,
     routingModule,
-    discoModule(() => catalogue),
+    discoModule(() => catalogue, accountNodes(pep)),
     capsModule,
     pingModule,
     versionModule(deps.software),
@@ -112,20 +146,26 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     mucModule(deps.rooms),
     occupantIdModule,
     inboxModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
-    ...(deps.more ?? []),
+    pubsubModule(pep),
+    ...NODE_MODULES,
+    ...more,
   ];
   const server = {
     identities: [{ category: 'server', type: 'im', name: deps.software.name }],
     features: featuresOf(modules, 'serverFeatures'),
   };
   const account = {
-    identities: [{ category: 'account', type: 'registered' }],
+    identities: [
+      { category: 'account', type: 'registered' },
+      { category: 'pubsub', type: 'pep' },
+    ],
     features: featuresOf(modules, 'accountFeatures'),
   };
   const ver = capsVer(server);
   const capsNode = `${CAPS_NODE}#${ver}`;
   const catalogue: DiscoCatalogue = { server, account, serverItems: deps.serverItems ?? [], capsNode };
-  return { modules, iqTable: buildIqTable(modules), catalogue, caps: capsElement(CAPS_NODE, ver) };
+  const caps = capsElement(CAPS_NODE, ver);
+  return { modules, iqTable: buildIqTable(modules), catalogue, caps, pep: createPep(pep) };
 }
 
 /** The specs of all modules, for docs/supported-xeps.md: built without a node, so nothing of it may be run. */
@@ -140,6 +180,7 @@ export function supportedSpecs(): XmppModule['spec'][] {
     whenCommitted: unused,
     load: unused,
   };
+  const items: ItemPort = { index: unused, put: unused, del: unused, forget: unused, load: unused };
   const software: Software = { name: 'Rookery', version: '0' };
-  return buildProtocol({ software, startedAtMs: 0, archive }).modules.map((module) => module.spec);
+  return buildProtocol({ software, startedAtMs: 0, archive, items }).modules.map((module) => module.spec);
 }

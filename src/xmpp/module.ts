@@ -1,5 +1,6 @@
 import type { Element } from 'ltx';
 import type { Jid } from './jid.ts';
+import type { NodeConfig } from './pubsub-config.ts';
 
 /**
  * The port through which protocol handlers see a user's session. Handlers are pure: time comes as `now`, changes go
@@ -52,6 +53,19 @@ export interface StreamPort {
   interested: boolean;
   /** last activity, ms since the epoch */
   lastActive: number;
+  /** XEP-0115: what its client can do, as far as its presence has told; absent: it has told nothing */
+  caps?: StreamCaps | undefined;
+}
+
+/** What a client's presence says of its capabilities, and what it was found to want. Never changed: replaced. */
+export interface StreamCaps {
+  /** hash algorithm and verification string; two streams with the same are clients of one kind */
+  readonly key: string;
+  /** id of the disco request that is under way, and what it is to be checked against; undefined when none is */
+  readonly asked?: string;
+  readonly caps?: { readonly hash: string; readonly node: string; readonly ver: string };
+  /** nodes that it wants events of (`+notify`); undefined while that is not known */
+  readonly wants?: ReadonlySet<string>;
 }
 
 export interface AvailablePresence {
@@ -84,6 +98,17 @@ export type PeerMessage =
       readonly type: SubscriptionType;
       readonly inner: string;
     }
+  /** an event of a node of `from` (bare), for the devices of `to` that want it; with `subscribed`, for all. xml lacks `to` */
+  | {
+      readonly t: 'event';
+      readonly from: string;
+      readonly to: string;
+      readonly node: string;
+      readonly xml: string;
+      readonly subscribed: boolean;
+    }
+  /** a device of `from` (full) has come that wants events of these nodes: it is to get their last items */
+  | { readonly t: 'wants'; readonly from: string; readonly to: string; readonly nodes: readonly string[] }
   /** an iq between users, routed by full JID (RFC 6121 8.5.3) or to the bare JID's server side (XEP handlers) */
   | {
       readonly t: 'iq';
@@ -159,6 +184,8 @@ export interface XmppModule {
   readonly serverFeatures?: readonly string[];
   /** disco features of an account (bare JID) */
   readonly accountFeatures?: readonly string[];
+  /** nodes of accounts (XEP-0163) that differ from the default when they are made without being told how */
+  readonly pepNodes?: Readonly<Record<string, Partial<NodeConfig>>>;
   readonly iq?: readonly {
     readonly ns: string;
     /** payload element name; any when absent */

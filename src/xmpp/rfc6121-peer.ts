@@ -6,8 +6,8 @@ import { type RouteStream, routePresence } from './rfc6121-routing.ts';
 import { onSubscription, type SubscriptionReason, unavailableXml } from './rfc6121-subscription.ts';
 import { stanza, withTo } from './stanza.ts';
 
-/** What sessions say to each other about presence and subscriptions; iq is routed elsewhere. */
-export type PresencePeerMessage = Exclude<PeerMessage, { t: 'iq' }>;
+/** What sessions say to each other about presence and subscriptions; iqs and events are routed elsewhere. */
+export type PresencePeerMessage = Extract<PeerMessage, { t: 'presence' | 'probe' | 'subscription' }>;
 
 export type PeerReason =
   /** handed to at least one resource */

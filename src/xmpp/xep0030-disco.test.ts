@@ -38,7 +38,7 @@ t.test('the server tells what it is and can', async (t) => {
 t.test('an account tells its archive, and that it is one', async (t) => {
   for (const to of [`to='${ROMEO}'`, '']) {
     const info = read(new FakeUser().ask(ask(INFO, to)).body);
-    t.strictSame(info.identities, ['account/registered/']);
+    t.strictSame(info.identities, ['account/registered/', 'pubsub/pep/']);
     for (const feature of [INFO, ITEMS, 'urn:xmpp:mam:2', 'urn:xmpp:mam:2#extended', 'urn:xmpp:sid:0']) {
       t.ok(info.features.includes(feature), feature);
     }
@@ -63,7 +63,7 @@ t.test('an account tells contacts who see its presence, and nobody else', async 
   }
 });
 
-t.test('items are the services of the server; an account has none', async (t) => {
+t.test('items are the services of the server; an account without nodes has none', async (t) => {
   t.equal(new FakeUser().ask(ask(ITEMS, `to='montague.lit'`)).body, `<query xmlns='${ITEMS}'></query>`);
   t.equal(new FakeUser().ask(ask(ITEMS, `to='${ROMEO}'`)).body, `<query xmlns='${ITEMS}'></query>`);
   const user = new FakeUser({ serverItems: [{ jid: 'rooms.montague.lit', name: 'Rooms' }] });

@@ -16,13 +16,21 @@ export interface DiscoInfo {
   readonly identities: readonly Identity[];
   /** in any order; disco and caps sort them */
   readonly features: readonly string[];
-  /** XEP-0128: a form with more about it, as XML. Of services only, as caps hash none */
+  /** XEP-0128: a form with more about it, as XML. Of services and nodes only, as the server's caps hash none */
   readonly form?: string;
 }
 
 export interface DiscoItem {
   readonly jid: string;
+  readonly node?: string;
   readonly name?: string;
+}
+
+/** Nodes of accounts (XEP-0060 5). What `from` (bare JID) may not see is undefined, as if it were not there. */
+export interface AccountNodes {
+  nodes(session: SessionPort, from: string): readonly DiscoItem[];
+  items(session: SessionPort, from: string, node: string): readonly DiscoItem[] | undefined;
+  info(session: SessionPort, from: string, node: string): DiscoInfo | undefined;
 }
 
 /** What disco answers with. */
@@ -49,11 +57,13 @@ export function renderInfo(info: DiscoInfo, node?: string): string {
 }
 
 /** @param more XML behind the items, such as the set of XEP-0059 */
-export function renderItems(items: readonly DiscoItem[], more = ''): string {
-  const inner = items.map(({ jid, name }) => {
-    return `<item jid='${escapeAttr(jid)}'${name === undefined ? '' : ` name='${escapeAttr(name)}'`}/>`;
+export function renderItems(items: readonly DiscoItem[], node?: string, more = ''): string {
+  const attr = (key: string, value: string | undefined): string =>
+    value === undefined ? '' : ` ${key}='${escapeAttr(value)}'`;
+  const inner = items.map((item) => {
+    return `<item jid='${escapeAttr(item.jid)}'${attr('node', item.node)}${attr('name', item.name)}/>`;
   });
-  return `<query xmlns='${NS_DISCO_ITEMS}'>${inner.join('')}${more}</query>`;
+  return `<query xmlns='${NS_DISCO_ITEMS}'${attr('node', node)}>${inner.join('')}${more}</query>`;
 }
 
 /** XEP-0030 section 8: an account answers only those who may see its presence. */
@@ -64,8 +74,11 @@ function onlyForContacts(handle: IqHandler): IqHandler {
   };
 }
 
-/** @param catalogue looked at on each request: the module's own features are part of it */
-export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue): XmppModule {
+/**
+ * @param catalogue looked at on each request: the module's own features are part of it
+ * @param account what disco tells of an account's nodes
+ */
+export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue, account: AccountNodes): XmppModule {
   const serverInfo: IqHandler = (session, request) => {
     const { server, capsNode } = catalogue(session);
     const node = request.payload.attrs['node'];
@@ -73,15 +86,23 @@ export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue)
     request.reply(renderInfo(server, node));
   };
   const accountInfo: IqHandler = (session, request) => {
-    if (request.payload.attrs['node'] !== undefined) return request.error('item-not-found', 'no such node');
-    request.reply(renderInfo(catalogue(session).account));
+    const node = request.payload.attrs['node'];
+    if (node === undefined) return request.reply(renderInfo(catalogue(session).account));
+    const info = account.info(session, request.from.bare, node);
+    if (info === undefined) return request.error('item-not-found', 'no such node');
+    request.reply(renderInfo(info, node));
   };
-  const items =
-    (of: (session: SessionPort) => readonly DiscoItem[]): IqHandler =>
-    (session, request) => {
-      if (request.payload.attrs['node'] !== undefined) return request.error('item-not-found', 'no such node');
-      request.reply(renderItems(of(session)));
-    };
+  const serverItems: IqHandler = (session, request) => {
+    if (request.payload.attrs['node'] !== undefined) return request.error('item-not-found', 'no such node');
+    request.reply(renderItems(catalogue(session).serverItems));
+  };
+  const accountItems: IqHandler = (session, request) => {
+    const node = request.payload.attrs['node'];
+    const { bare } = request.from;
+    const items = node === undefined ? account.nodes(session, bare) : account.items(session, bare, node);
+    if (items === undefined) return request.error('item-not-found', 'no such node');
+    request.reply(renderItems(items, node));
+  };
   const get = { name: 'query', types: ['get'] } as const;
   return {
     spec: {
@@ -95,9 +116,9 @@ export function discoModule(catalogue: (session: SessionPort) => DiscoCatalogue)
     accountFeatures: [NS_DISCO_INFO, NS_DISCO_ITEMS],
     iq: [
       { ...get, ns: NS_DISCO_INFO, targets: ['server'], handle: serverInfo },
-      { ...get, ns: NS_DISCO_ITEMS, targets: ['server'], handle: items((session) => catalogue(session).serverItems) },
+      { ...get, ns: NS_DISCO_ITEMS, targets: ['server'], handle: serverItems },
       { ...get, ns: NS_DISCO_INFO, targets: ['account'], foreign: true, handle: onlyForContacts(accountInfo) },
-      { ...get, ns: NS_DISCO_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(items(() => [])) },
+      { ...get, ns: NS_DISCO_ITEMS, targets: ['account'], foreign: true, handle: onlyForContacts(accountItems) },
     ],
   };
 }

@@ -44,6 +44,7 @@ function itemsHandler(port: RoomsPort): IqHandler {
       request.reply(
         renderItems(
           page.map(({ jid, name }) => (name === '' ? { jid } : { jid, name })),
+          undefined,
           more,
         ),
       );
