@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import type { StoreOptionsInput } from './storage/options.ts';
 import type { ListenerOptions } from './transport/listener.ts';
 import type { LoginLimitOptions } from './xmpp/login-limit-options.ts';
+import type { PersonalLimits } from './xmpp/personal-limits.ts';
 import { ROSTER_LIMITS, type RosterLimits } from './xmpp/rfc6121-limits.ts';
 import { FRAME_LIMITS, type FrameLimits } from './xmpp/xml.ts';
 
@@ -73,6 +74,11 @@ function sessionLimitsOf(config: Config): SessionLimits {
 
 export function rosterLimitsOf({ limits }: Config): RosterLimits {
   return { ...ROSTER_LIMITS, rosterItemsMax: limits.rosterItemsMax, directedMax: limits.directedPresenceMax };
+}
+
+export function personalLimitsOf({ limits }: Config): PersonalLimits {
+  const { blockedMax, vcardBytesMax, privateItemsMax, privateBytesMax } = limits;
+  return { blockedMax, vcardBytesMax, privateItemsMax, privateBytesMax };
 }
 
 export function frameLimitsOf(config: Config): FrameLimits {

@@ -29,6 +29,7 @@ import {
   frameLimitsOf,
   listenerOptionsOf,
   loginLimitsOf,
+  personalLimitsOf,
   rosterLimitsOf,
   runtimeOptionsOf,
   storeOptionsOf,
@@ -84,6 +85,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     startedAtMs: systemClock.now(),
     archive: createArchivePort(store, config.node.shards),
     rosterLimits: rosterLimitsOf(config),
+    personalLimits: personalLimitsOf(config),
     archiveLimits: { ...PAGE_DEFAULTS, ...config.archive },
   });
   const runtime: Runtime = createRuntime({

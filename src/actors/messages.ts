@@ -1,5 +1,6 @@
 import type { Element } from 'ltx';
 import type { CloseReason } from '../base/close-reason.ts';
+import type { Blocked } from '../xmpp/blocklist.ts';
 import type { MessageFlags, MessageRecord } from '../xmpp/message-record.ts';
 import type { PeerMessage, StanzaCondition } from '../xmpp/module.ts';
 import type { SessionBlob, StreamPlace } from './session-handover.ts';
@@ -29,11 +30,19 @@ export interface ChatItem {
   readonly first: boolean;
 }
 
-/** Outbox item of a session: a PeerMessage that must not be lost (subscriptions), or the end of a membership. */
+/** Outbox item of a session: a PeerMessage that must not be lost (subscriptions), or what becomes of a membership. */
 export type PostItem =
   | { readonly t: 'peer'; readonly msg: PeerMessage }
   /** `cur` is the member's cursor of the chat (UserChatRow) when it went: who joined at or after it is someone else */
-  | { readonly t: 'memberGone'; readonly member: string; readonly cur: number };
+  | { readonly t: 'memberGone'; readonly member: string; readonly cur: number }
+  /** the member blocks these addresses of the other one (XEP-0191), as of version `ver` of its list; `cur` as above */
+  | {
+      readonly t: 'refuses';
+      readonly member: string;
+      readonly cur: number;
+      readonly ver: number;
+      readonly whom: Blocked;
+    };
 
 export type SendOutcome =
   /** taken; the message is handled once the sender's own inbox has the chat up to chatSeq `upTo`, when there is one */

@@ -1,5 +1,6 @@
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
 import { onAccountRemoved } from '../xmpp/rfc6121-subscription.ts';
+import { dropAllXml } from '../xmpp/stored-xml.ts';
 import { accountIndexRow, chatKey, inboxStream, indexStream } from './keys.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream } from './session-streams.ts';
@@ -23,6 +24,7 @@ export function removeAccount(session: SessionState): void {
   for (const stream of session.streams()) {
     endStream(session, stream, { t: 'error', condition: 'not-authorized', text: 'The account was removed' });
   }
+  dropAllXml(session);
   session.del(ACCOUNT_KEY);
   session.turn.rows.set(accountIndexRow(session.user), DELETED);
   for (const [key] of session.entries('')) session.del(key);

@@ -52,6 +52,8 @@ export interface StreamBlob {
   readonly carbons: boolean;
   readonly inactive: boolean;
   readonly interested: boolean;
+  /** absent from a node that does not know block lists */
+  readonly blocklist?: boolean;
   readonly lastActive: number;
   readonly given: number;
   readonly early: readonly number[] | undefined;
@@ -135,7 +137,8 @@ function exportStream(
   open: readonly number[],
   placeOf: (conn: ConnPort, sid: number) => StreamPlace | undefined,
 ): StreamBlob {
-  const { sid, resource, presence, carbons, inactive, interested, lastActive, given, lag, held, sm, conn } = stream;
+  const { sid, resource, presence, carbons, inactive, interested, blocklist, lastActive } = stream;
+  const { given, lag, held, sm, conn } = stream;
   const place = conn === undefined || conn.closing === true || stream.deaf ? undefined : placeOf(conn, sid);
   return {
     sid,
@@ -146,6 +149,7 @@ function exportStream(
     carbons,
     inactive,
     interested,
+    blocklist,
     lastActive,
     given,
     early: stream.early && [...stream.early],
@@ -230,6 +234,7 @@ function importStream(
     carbons,
     inactive,
     interested,
+    blocklist: blob.blocklist === true,
     lastActive: Math.min(lastActive, session.now),
     sm: blob.sm && importManagement(blob.sm, limits, session.now),
     lag: lagOf(session, blob, inboxSeq),

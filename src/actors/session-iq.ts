@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { isBlocked } from '../xmpp/blocklist.ts';
 import { type Jid, parseJid, tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
 import type { IqRequest, PeerMessage, StanzaCondition } from '../xmpp/module.ts';
@@ -8,6 +9,7 @@ import { stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { forbidsLastActivity } from '../xmpp/xep0012-last-activity.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
+import { BLOCKED_ERROR } from '../xmpp/xep0191-blocking.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
 import { afterOwnWrites } from './session-reads.ts';
@@ -32,6 +34,7 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
     return request ? sendError(session, stream, el, 'remote-server-not-found') : undefined;
   const here = to.local === '' ? 'server' : to.full === session.user ? 'account' : undefined;
   if (here === undefined) {
+    if (isBlocked(session, to.full)) return sendError(session, stream, el, 'not-acceptable', BLOCKED_ERROR);
     const xml = stanza('iq', { from: stream.jid, to: to.full, id, type, 'xml:lang': el.attrs['xml:lang'] }, inner);
     return session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
   }
@@ -111,6 +114,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
   };
   const refuse = (condition: StanzaCondition, text?: string): void => back('error', errorInner(condition, { text }));
   const request = msg.type === 'get' || msg.type === 'set';
+  // XEP-0191 3.3: the answer of an account that does not exist.
+  if (isBlocked(session, msg.from)) return request ? refuse('service-unavailable') : undefined;
   // An account that does not exist is asked like one that does and has no streams: the answers must not differ.
   const streams = session
     .streams()

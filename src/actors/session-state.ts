@@ -1,4 +1,5 @@
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
+import { type Blocklist, withoutBlocked } from '../xmpp/blocklist.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
@@ -15,11 +16,13 @@ import {
   type Source,
 } from './messages.ts';
 import { removeAccount } from './session-account.ts';
+import { blocksPeer, tellChats } from './session-blocking.ts';
 import { importSession } from './session-handover.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import type { WaitingRead } from './session-reads.ts';
+import { putStored, readStored } from './session-rows.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
@@ -183,7 +186,7 @@ export class SessionState implements SessionPort {
       case 'peer':
         return this.#onPeer(message.msg, 0);
       case 'exists?': {
-        const exists = this.exists;
+        const exists = this.exists && !blocksPeer(this, message.chat);
         this.turn.effects.push({ t: 'toChat', chat: message.chat, msg: { t: 'exists', member: this.user, exists } });
         return;
       }
@@ -340,8 +343,9 @@ export class SessionState implements SessionPort {
     this.turn.effects.push({ t: 'stanza', stream, xml, seq: 0, ...(hold !== undefined && { hold }) });
   }
 
-  tell(bareJid: string, msg: PeerMessage): void {
-    this.turn.effects.push({ t: 'toSession', to: bareJid, msg: { t: 'peer', msg } });
+  tell(bareJid: string, message: PeerMessage): void {
+    const msg = withoutBlocked(this, message);
+    if (msg !== undefined) this.turn.effects.push({ t: 'toSession', to: bareJid, msg: { t: 'peer', msg } });
   }
 
   post(bareJid: string, msg: PeerMessage): void {
@@ -353,6 +357,18 @@ export class SessionState implements SessionPort {
     if (this.turn.outbox.length >= POSTS_PER_OP_MAX) throw new Error('too many posts in one turn');
     this.turn.outbox.push({ to, body });
     this.turn.live.push(undefined);
+  }
+
+  putStored(key: string, value: unknown): void {
+    putStored(this, key, value);
+  }
+
+  readStored(key: string, done: (value: unknown) => void): void {
+    readStored(this, key, done);
+  }
+
+  blocklistChanges(before: Blocklist, after: Blocklist): boolean {
+    return tellChats(this, before, after);
   }
 
   newId(): string {

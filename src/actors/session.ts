@@ -7,7 +7,7 @@ import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } fr
 import { inboxStream, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
-import { onCaughtUp } from './session-inbox.ts';
+import { entriesOf, onCaughtUp } from './session-inbox.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, takeUp } from './session-streams.ts';
 import type { Refusal, SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
@@ -218,6 +218,8 @@ class SessionShell {
         return effect.stream.conn?.close(effect.reason);
       case 'load':
         return this.#load(effect.entries, effect.done);
+      case 'readRow':
+        return this.#readRow(effect.key, effect.done);
       case 'catchUp':
         return this.#catchUp(effect.stream);
       case 'setPassword':
@@ -342,6 +344,12 @@ class SessionShell {
     else found.then(arrived, () => arrived(undefined));
   }
 
+  #readRow(key: string, done: (value: unknown) => void): void {
+    this.#session.outside += 1;
+    const value = this.#parts.store.get(this.#shard, key);
+    this.#comeBack(() => done(value));
+  }
+
   /** What was asked for outside is there: goes on within a turn. */
   #comeBack(run: () => void): void {
     this.#tell({
@@ -365,10 +373,7 @@ class SessionShell {
       to: upto,
       limit: limits.catchUpPage,
     });
-    const entries = pointers.map(({ seq, record }) => {
-      const { c, q, ts, h } = record as InboxPointer;
-      return { seq, chat: c, chatSeq: q, ts, shown: h === undefined };
-    });
+    const entries = entriesOf(pointers as { seq: number; record: InboxPointer }[]);
     this.#load(entries, (_session, records) => {
       // It overflowed meanwhile: this page is not the next one any more.
       if (stream.lag !== lag) return;

@@ -1,10 +1,11 @@
 import type { Element } from 'ltx';
+import { type Blocklist, withoutBlocked } from './blocklist.ts';
 import { buildProtocol, type Protocol, type ProtocolDeps } from './index.ts';
 import { dispatchIq, type Unhandled } from './iq-table.ts';
 import { parseJid } from './jid.ts';
 import type { ArchiveReader, ChatPointer, InboxPointer } from './mam-view.ts';
 import type { MessageRecord } from './message-record.ts';
-import type { IqRequest, SessionPort, StreamPort } from './module.ts';
+import type { IqRequest, PeerMessage, SessionPort, StreamPort } from './module.ts';
 import { chatPointer, nextPointer } from './xep0313-mam.ts';
 import { parseFrame } from './xml.ts';
 
@@ -27,6 +28,7 @@ export function fakeStream(resource: string, user = ROMEO): StreamPort {
     carbons: false,
     inactive: false,
     interested: false,
+    blocklist: false,
     lastActive: 0,
   };
 }
@@ -103,6 +105,13 @@ export class FakeUser implements SessionPort {
   readonly rows = new Map<string, unknown>();
   readonly live = [fakeStream('orchard')];
   readonly archive = new FakeArchive();
+  /** rows that are not in memory */
+  readonly stored = new Map<string, unknown>();
+  /** changes of the block list that chats heard of, and whether they do */
+  readonly told: [before: string[], after: string[]][] = [];
+  chatsHaveRoom = true;
+  /** what other sessions were told */
+  readonly tells: PeerMessage[] = [];
   /** what streams got, in order */
   readonly out: string[] = [];
   readonly protocol: Protocol;
@@ -145,8 +154,23 @@ export class FakeUser implements SessionPort {
   send(_stream: StreamPort, xml: string): void {
     this.out.push(xml);
   }
-  tell(): void {}
+  tell(_bareJid: string, message: PeerMessage): void {
+    const msg = withoutBlocked(this, message);
+    if (msg !== undefined) this.tells.push(msg);
+  }
   post(): void {}
+  putStored(key: string, value: unknown): void {
+    if (value === undefined) this.stored.delete(key);
+    else this.stored.set(key, value);
+  }
+  readStored(key: string, done: (value: unknown) => void): void {
+    done(this.stored.get(key));
+  }
+  blocklistChanges(before: Blocklist, after: Blocklist): boolean {
+    if (!this.chatsHaveRoom) return false;
+    this.told.push([[...before.jids], [...after.jids]]);
+    return true;
+  }
   newId(): string {
     return 'id';
   }

@@ -1,6 +1,7 @@
 import { buildIqTable, type IqTable } from './iq-table.ts';
 import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { XmppModule } from './module.ts';
+import { PERSONAL_LIMITS, type PersonalLimits } from './personal-limits.ts';
 import { sessionModule } from './rfc3921-session.ts';
 import type { RosterLimits } from './rfc6121-limits.ts';
 import { presenceModule } from './rfc6121-presence.ts';
@@ -14,6 +15,8 @@ import { scramModule } from './scram.ts';
 import { elsewhere } from './spec-only.ts';
 import { lastActivityModule } from './xep0012-last-activity.ts';
 import { type DiscoCatalogue, type DiscoItem, discoModule } from './xep0030-disco.ts';
+import { privateXmlModule } from './xep0049-private-xml.ts';
+import { vcardModule } from './xep0054-vcard.ts';
 import { rsmModule } from './xep0059-rsm.ts';
 import { registrationModule } from './xep0077-registration.ts';
 import { dateTimeModule } from './xep0082-datetime.ts';
@@ -21,6 +24,7 @@ import { chatStatesModule } from './xep0085-chat-states.ts';
 import { type Software, versionModule } from './xep0092-version.ts';
 import { capsElement, capsModule, capsVer } from './xep0115-caps.ts';
 import { receiptsModule } from './xep0184-receipts.ts';
+import { blockingModule } from './xep0191-blocking.ts';
 import { streamManagementModule } from './xep0198-stream-management.ts';
 import { pingModule } from './xep0199-ping.ts';
 import { entityTimeModule } from './xep0202-entity-time.ts';
@@ -40,6 +44,7 @@ export interface ProtocolDeps {
   readonly archive: ArchivePort;
   readonly archiveLimits?: PageLimits;
   readonly rosterLimits?: RosterLimits;
+  readonly personalLimits?: PersonalLimits;
   /** services beside the server itself; none by default */
   readonly serverItems?: readonly DiscoItem[];
   /** modules that other parts bring along, such as rooms */
@@ -70,6 +75,7 @@ function rosterModuleWith(limits: RosterLimits | undefined): XmppModule {
 
 /** @throws Error when two modules claim the same iq */
 export function buildProtocol(deps: ProtocolDeps): Protocol {
+  const personal = deps.personalLimits ?? PERSONAL_LIMITS;
   const modules: XmppModule[] = [
     ...elsewhere,
     saslModule,
@@ -82,6 +88,9 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     subscriptionModule,
     presenceModule,
     routingModule,
+    blockingModule(personal.blockedMax),
+    vcardModule(deps.software.name, personal.vcardBytesMax),
+    privateXmlModule(personal),
     discoModule(() => catalogue),
     capsModule,
     pingModule,

@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import type { Blocklist } from './blocklist.ts';
 import type { Jid } from './jid.ts';
 
 /**
@@ -31,6 +32,18 @@ export interface SessionPort {
   tell(bareJid: string, message: PeerMessage): void;
   /** Reliable, in the op's outbox: the peer's session gets it exactly once in effect, after this turn's commit. */
   post(bareJid: string, message: PeerMessage): void;
+  /**
+   * A row of this user that is not kept in memory but read when it is asked for (stored-xml.ts). Written with this turn's
+   * op; undefined deletes it. A key of its own, not one of `get`.
+   */
+  putStored(key: string, value: unknown): void;
+  /** Reads it as of this turn, undefined when there is none; `done` runs in a later turn. */
+  readStored(key: string, done: (value: unknown) => void): void;
+  /**
+   * The user is about to block others than before: tells the chats that this concerns, which refuse messages for their
+   * members. @returns false when that is too much for this turn, and nothing was told
+   */
+  blocklistChanges(before: Blocklist, after: Blocklist): boolean;
   /** A fresh unique id (uuid v7 in production, counted in tests). */
   newId(): string;
 }
@@ -50,6 +63,8 @@ export interface StreamPort {
   inactive: boolean;
   /** RFC 6121 2.1.6: has asked for the roster, so it gets pushes */
   interested: boolean;
+  /** XEP-0191 3.2: has asked for the block list, so it gets pushes */
+  blocklist: boolean;
   /** last activity, ms since the epoch */
   lastActive: number;
 }
@@ -73,6 +88,8 @@ export type PeerMessage =
       readonly xml: string;
       readonly available: boolean;
       readonly directed: boolean;
+      /** resources of `to` that do not get it: the sender blocks them (XEP-0191) */
+      readonly except?: readonly string[];
     }
   /** RFC 6121 4.3; answered with presence of every available resource, or unsubscribed */
   | { readonly t: 'probe'; readonly from: string; readonly to: string }
