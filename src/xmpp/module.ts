@@ -37,7 +37,10 @@ export interface SessionPort {
    * op; undefined deletes it. A key of its own, not one of `get`.
    */
   putStored(key: string, value: unknown): void;
-  /** Reads it as of this turn, undefined when there is none; `done` runs in a later turn. */
+  /**
+   * Reads it with all that was written before, and perhaps what is written right behind; undefined when there is none.
+   * `done` runs in a later turn.
+   */
   readStored(key: string, done: (value: unknown) => void): void;
   /**
    * The user is about to block others than before: tells the chats that this concerns, which refuse messages for their
