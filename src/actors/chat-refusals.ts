@@ -1,6 +1,5 @@
 import type { Blocked } from '../xmpp/blocklist.ts';
 import type { Member } from './chat-state.ts';
-import { directPeer } from './keys.ts';
 import type { PostItem, Send } from './messages.ts';
 
 /** Whom a member of a direct chat blocks (XEP-0191), as its session told: the chat refuses those messages for it. */
@@ -22,10 +21,9 @@ export function withRefusal(members: readonly Member[], { member, cur, ver, whom
 }
 
 /** Does the other member of this direct chat refuse it? */
-export function isRefused(chatId: string, members: readonly Member[], { sender, from }: Send): boolean {
-  const peer = directPeer(chatId, sender);
+export function isRefused(members: readonly Member[], { sender, from }: Send): boolean {
   for (const { jid, here, refuses } of members) {
-    if (jid !== peer || !here || refuses === undefined) continue;
+    if (refuses === undefined || !here || jid === sender) continue;
     return refuses.whom === 'all' || refuses.whom.includes(from.slice(sender.length + 1));
   }
   return false;

@@ -173,8 +173,7 @@ function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: Cha
   }
   if (!directMembers(chat.id).includes(send.sender)) return refuse(chat, send, 'forbidden', turn);
   // One that was taken before is not: it joins the first one's answer.
-  if (isRefused(chat.id, chat.members, send) && !isKnown(chat, send))
-    return refuse(chat, send, 'service-unavailable', turn);
+  if (isRefused(chat.members, send) && !isKnown(chat, send)) return refuse(chat, send, 'service-unavailable', turn);
   const gone = directMembers(chat.id).find((jid) => !isHere(chat, jid) && jid !== send.sender);
   if (gone === undefined) return accept(chat, send, turn, limits);
   if (chat.waiting.length >= limits.waitingMax) return refuse(chat, send, 'resource-constraint', turn);
