@@ -3,7 +3,6 @@ import { type Blocklist, withoutBlocked } from '../xmpp/blocklist.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
-import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
 import { accountIndexRow, inboxStream, sessionKey, userRows } from './keys.ts';
 import {
@@ -21,6 +20,7 @@ import { importSession } from './session-handover.ts';
 import { onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
+import { holdKeyOf } from './session-queue.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { putStored, readStored } from './session-rows.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
@@ -374,14 +374,6 @@ export class SessionState implements SessionPort {
   newId(): string {
     return this.parts.newId();
   }
-}
-
-/** XEP-0352: under which key a presence may wait; reads the outer tag only. */
-function holdKeyOf(xml: string): string | undefined {
-  const open = xml.slice(0, xml.indexOf('>'));
-  const from = / from=(['"])(.*?)\1/.exec(open)?.[2];
-  const type = / type=(['"])(.*?)\1/.exec(open)?.[2];
-  return from === undefined ? undefined : presenceHoldKey(from, type, xml);
 }
 
 function bareOf(jid: string): string {

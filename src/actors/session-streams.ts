@@ -254,6 +254,16 @@ export function noteSeen(session: SessionState, seq: number): void {
   if (seq > (session.get<number>('seen') ?? 0)) session.put('seen', seq);
 }
 
+/** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
+export function isRestless(session: SessionState): boolean {
+  if (session.unanswered.size > 0 && session.parts.crossing !== undefined) return true;
+  for (const { conn, sm, lag } of session.bySid.values()) {
+    if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
+      return true;
+  }
+  return false;
+}
+
 /** About once a second for users with streams: resume windows end, silent clients are asked, then detached. */
 export function onSweep(session: SessionState): void {
   const { limits } = session.parts;

@@ -8,9 +8,10 @@ import { inboxStream, userRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { entriesOf, onCaughtUp } from './session-inbox.ts';
+import { answerThatFits, isFullTo } from './session-queue.ts';
 import { SessionState } from './session-state.ts';
-import { endStream, takeUp } from './session-streams.ts';
-import type { Refusal, SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
+import { endStream, isRestless, takeUp } from './session-streams.ts';
+import type { Refusal, SessionEffect, SessionParts, Stream, StreamManagement } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
 /** Shell of a session actor: loads its rows, runs its effects, owns what the streams have in flight. */
@@ -140,16 +141,6 @@ class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements
 /** Numbers that an active session may give out in a millisecond; a later activation begins above them. */
 const NUMBERS_PER_MS = 1024;
 
-/** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
-function isRestless(session: SessionState): boolean {
-  if (session.unanswered.size > 0 && session.parts.crossing !== undefined) return true;
-  for (const { conn, sm, lag } of session.bySid.values()) {
-    if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
-      return true;
-  }
-  return false;
-}
-
 class SessionShell {
   readonly #session: SessionState;
   readonly #shard: number;
@@ -250,11 +241,12 @@ class SessionShell {
     if (sm.on && sm.askedAt === 0) this.#askForAck(stream, sm);
   }
 
-  #write(stream: Stream, xml: string, seq: number, at: number): void {
+  #write(stream: Stream, stanza: string, seq: number, at: number): void {
     if (stream.broken) return;
     const { conn } = stream;
     const sm = stream.sm?.on === true ? stream.sm : undefined;
     const { limits } = this.#parts;
+    const xml = sm === undefined ? stanza : answerThatFits(stanza, sm, limits);
     if (sm !== undefined) {
       // A message can be had again from the inbox: it leaves room for what cannot, such as presence.
       const full = at > 0 && isFullTo(0.75, sm, limits);
@@ -389,8 +381,4 @@ class SessionShell {
     this.#session.outside += 1;
     this.#parts.setPassword(this.#session.user, password).then(answer, () => answer('busy'));
   }
-}
-
-function isFullTo(share: number, { out }: StreamManagement, limits: SessionLimits): boolean {
-  return out.size >= limits.unackedStanzasMax * share || out.bytes >= limits.unackedBytesMax * share;
 }
