@@ -1,6 +1,7 @@
 import t from 'tap';
 import { DOMAIN as CLUSTER_DOMAIN } from '../../test/sim/core-world.ts';
 import { shardOf } from '../base/hash.ts';
+import { newBlocklist } from '../xmpp/blocklist.ts';
 import { buildProtocol } from '../xmpp/index.ts';
 import { dispatchIq } from '../xmpp/iq-table.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
@@ -8,7 +9,7 @@ import type { IqRequest, SessionPort } from '../xmpp/module.ts';
 import type { ChatRow } from './chat-state.ts';
 import { TestCluster } from './crossing.fixture.ts';
 import { chatKey, chatRow, directChatId, inboxStream, indexStream, sessionKey, userRows } from './keys.ts';
-import type { PostItem } from './messages.ts';
+import { POSTS_PER_OP_MAX, type PostItem } from './messages.ts';
 import { decideRegistration } from './registration.ts';
 import {
   ack,
@@ -22,6 +23,8 @@ import {
   type TestClient,
   TestNode,
 } from './runtime.fixture.ts';
+import { tellChats } from './session-blocking.ts';
+import type { SessionState } from './session-state.ts';
 
 const unused = (): never => {
   throw new Error('no archive is asked here');
@@ -180,6 +183,31 @@ t.test('a list that the disk refused does not hold', async (t) => {
   node.store.full = false;
   await alice.send(message(b, 'there'));
   t.same(bodies(bob.conn.take()), ['there']);
+});
+
+t.test('so many chats that they do not fit into one op are told nothing', async (t) => {
+  const [user, domain] = ['b@x', 'x'];
+  const rowsOf = (count: number) =>
+    Array.from({ length: count }, (_, i) => [`c/${directChatId(user, `u${i}@x`)}`, { cur: 1 }]);
+  const list = newBlocklist(1, [domain]);
+  const table: [posted: number, chats: number, fits: boolean][] = [
+    [0, POSTS_PER_OP_MAX / 2, true],
+    [0, POSTS_PER_OP_MAX / 2 + 1, false],
+    [POSTS_PER_OP_MAX / 2, 1, false],
+    [POSTS_PER_OP_MAX, 0, true],
+  ];
+  for (const [posted, chats, fits] of table) {
+    const told: PostItem[] = [];
+    const session = {
+      user,
+      domain,
+      entries: () => rowsOf(chats),
+      turn: { outbox: { length: posted } },
+      postItem: (_to: string, item: PostItem) => told.push(item),
+    } as unknown as SessionState;
+    t.equal(tellChats(session, newBlocklist(0, []), list), fits, `${posted} and ${chats}`);
+    t.equal(told.length, fits ? chats : 0);
+  }
 });
 
 t.test('between nodes: the block moves with the session, and with the chat', async (t) => {

@@ -13,6 +13,9 @@ import type { UserChatRow } from './session-types.ts';
  * What a chat took before that comes hidden, and its sender is told afterwards.
  */
 
+/** Posts of a turn above which no chats are told: what else is in the turn needs room, and is not asked. */
+const POSTS_MAX = POSTS_PER_OP_MAX / 2;
+
 /** Does the user block who sent this? In a group, the group. @param from full JID of the sender */
 export function blocksSender(session: SessionState, chat: string, from: string): boolean {
   return isBlocked(session, isDirect(chat) ? from : chat);
@@ -34,8 +37,7 @@ export function tellChats(session: SessionState, before: Blocklist, after: Block
     const whom = blockedOf(session, peer, after);
     if (!isSame(blockedOf(session, peer, before), whom)) concerned.push([chat, cur, whom]);
   }
-  // Removing an account posts as well, and must never be refused for want of room.
-  if (session.turn.outbox.length + concerned.length > POSTS_PER_OP_MAX / 2) return false;
+  if (concerned.length > 0 && session.turn.outbox.length + concerned.length > POSTS_MAX) return false;
   for (const [chat, cur, whom] of concerned) postRefusal(session, chat, cur, after.ver, whom);
   return true;
 }
