@@ -139,6 +139,23 @@ t.test('it is shown to no device that comes later, unblocked or not', async (t) 
   }
 });
 
+t.test('list, hidden entries and what the chat knows are there after a crash', async (t) => {
+  const { node, a, b, alice, chat } = await two();
+  const bob = await node.bind(b, 'one', { priority: -1 });
+  await alice.send(message(b, 'first'));
+  node.held = true;
+  bob.frame(command('block', a));
+  await alice.send(message(b, 'crossing'));
+  await node.release();
+  const next = await TestNode.start({ disk: node.disk, onIq });
+  t.same(inbox(next, b), ['1 1', '2 blocked']);
+  t.same(refusals(next, chat).filter(Boolean), ['all']);
+  const again = await next.bind(b, 'one', { priority: null });
+  t.same(bodies(await again.send(presence(0))), ['first']);
+  t.same(bodies(await again.send(message(a, 'no'))), ['!not-acceptable']);
+  t.same(bodies(await (await next.bind(a, 'one')).send(message(b, 'no'))), ['!service-unavailable']);
+});
+
 t.test('a refusal is handled, and what was taken before the block may be sent again', async (t) => {
   const { node, a, b, alice } = await two();
   const bob = await node.bind(b, 'one');
