@@ -146,6 +146,14 @@ const defaults: Config = {
     resourcesPerUserMax: 20,
     /** addresses that one stream sent directed presence to and owes an unavailable (RFC 6121 4.6) */
     directedPresenceMax: 1000,
+    /** addresses that one user blocks (XEP-0191) */
+    blockedMax: 1000,
+    /** bytes of a vCard (XEP-0054); a photo makes it large. It has to fit into a stanza, too */
+    vcardBytesMax: 131_072,
+    /** elements of private XML of one user (XEP-0049): a client stores its settings as one or a few */
+    privateItemsMax: 100,
+    /** bytes of all of them together */
+    privateBytesMax: 262_144,
   },
 
   login: {

@@ -117,6 +117,10 @@ export const configSchema = section({
     chatsPerUserMax: int(1, 1_000_000),
     resourcesPerUserMax: int(1, 1000),
     directedPresenceMax: int(1, 100_000),
+    blockedMax: int(1, 100_000),
+    vcardBytesMax: int(1000, 16 * MIB),
+    privateItemsMax: int(1, 100_000),
+    privateBytesMax: int(1000, 64 * MIB),
   }),
   login: section({
     iterations: int(4096, 10_000_000),

@@ -7,6 +7,7 @@ import type { StoreOptionsInput } from './storage/options.ts';
 import type { ListenerOptions } from './transport/listener.ts';
 import type { LoginLimitOptions } from './xmpp/login-limit-options.ts';
 import { PAGE_DEFAULTS } from './xmpp/mam-page.ts';
+import type { PersonalLimits } from './xmpp/personal-limits.ts';
 import { PEP_LIMITS, type PepLimits } from './xmpp/pubsub-types.ts';
 import { ROSTER_LIMITS, type RosterLimits } from './xmpp/rfc6121-limits.ts';
 import { FRAME_LIMITS, type FrameLimits } from './xmpp/xml.ts';
@@ -108,6 +109,11 @@ export function pepLimitsOf({ pep }: Config): PepLimits {
 
 export function rosterLimitsOf({ limits }: Config): RosterLimits {
   return { ...ROSTER_LIMITS, rosterItemsMax: limits.rosterItemsMax, directedMax: limits.directedPresenceMax };
+}
+
+export function personalLimitsOf({ limits }: Config): PersonalLimits {
+  const { blockedMax, vcardBytesMax, privateItemsMax, privateBytesMax } = limits;
+  return { blockedMax, vcardBytesMax, privateItemsMax, privateBytesMax };
 }
 
 export function frameLimitsOf(config: Config): FrameLimits {

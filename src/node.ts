@@ -33,6 +33,7 @@ import {
   listenerOptionsOf,
   loginLimitsOf,
   pepLimitsOf,
+  personalLimitsOf,
   roomDomainOf,
   rosterLimitsOf,
   runtimeOptionsOf,
@@ -93,6 +94,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     items: createItemPort(store, config.node.shards),
     rosterLimits: rosterLimitsOf(config),
     pepLimits: pepLimitsOf(config),
+    personalLimits: personalLimitsOf(config),
     archiveLimits: { ...PAGE_DEFAULTS, ...config.archive },
     rooms: createRoomsPort(() => runtime.listRooms(ROOMS_LISTED_MAX), {
       keepMs: 2000,

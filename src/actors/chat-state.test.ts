@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { ChatEffect } from './chat-log.ts';
-import { type ChatState, chatStep, newChat } from './chat-state.ts';
+import { type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
 import type { ChatItem, ChatMessage, Send } from './messages.ts';
 import { CHAT_LIMITS } from './runtime.fixture.ts';
 import { newTurn, type Turn } from './turn.ts';
@@ -245,4 +245,65 @@ t.test('a chat of more than two takes messages of its members, and goes to every
   t.same(said(step(newChat('none@x', undefined, 0, [], limits), 3, send('z', { sender: 'u0@x' })).effects), [
     'forbidden',
   ]);
+});
+
+const refuses = (whom: 'all' | string[], ver: number, cur = 1, idx = 1): ChatMessage => ({
+  t: 'deliver',
+  source: { shard: 0, idx, pos: 0 },
+  item: { t: 'refuses', member: B, cur, ver, whom },
+});
+
+t.test('a chat refuses for a member whom it blocks', async (t) => {
+  const state = chat(HERE, 1);
+  const told = step(state, 0, refuses('all', 3));
+  t.match([...told.rows.values()], [{ members: [{ jid: A }, { jid: B, refuses: { ver: 3, whom: 'all' } }] }]);
+  t.same(said(told.effects), ['ack 1'], 'acknowledged behind the commit');
+  const sent: [what: string, message: Send, outcome: string[]][] = [
+    ['a message', send('x'), ['service-unavailable']],
+    ['one that is not kept', send('x', { store: false }), ['service-unavailable']],
+    ['nobody answers an error', send('x', { store: false, type: 'error' }), ['ok']],
+    ['the member itself may', send('x', { sender: B }), ['ok']],
+  ];
+  for (const [what, one, outcome] of sent) {
+    const turn = step(state, 0, one);
+    t.same(said(turn.effects), outcome, what);
+    t.equal(turn.posts().length, one.sender === B ? 2 : 0, what);
+  }
+  t.same(
+    appended(step(newChat(ID, [...told.rows.values()][0] as ChatRow, 1, [], limits), 0, send('x'))),
+    [],
+    'reloaded',
+  );
+  step(state, 0, refuses([], 4));
+  t.same(appended(step(state, 0, send('y'))), ['3 y']);
+});
+
+t.test('devices of the other one are told apart', async (t) => {
+  const state = chat(HERE, 1);
+  step(state, 0, refuses(['phone', 'old'], 1));
+  t.same(said(step(state, 0, send('x', { from: `${A}/phone` })).effects), ['service-unavailable']);
+  t.same(said(step(state, 0, send('x', { from: `${A}/laptop` })).effects), ['ok']);
+});
+
+t.test('what a member told comes late, twice and of another account', async (t) => {
+  const state = chat(
+    [
+      { jid: A, since: 0, here: true },
+      { jid: B, since: 5, here: true },
+    ],
+    9,
+  );
+  const table: [what: string, message: ChatMessage, whom: unknown][] = [
+    ['of one that had the name before', refuses('all', 9, 5), undefined],
+    ['its own', refuses('all', 2, 6), 'all'],
+    ['again', refuses('all', 2, 6), 'all'],
+    ['an older one', refuses([], 1, 6), 'all'],
+    ['a newer one', refuses([], 3, 6), []],
+  ];
+  for (const [what, one, whom] of table) {
+    t.same(said(step(state, 0, one).effects), ['ack 1'], what);
+    t.same(state.members[1]?.refuses?.whom, whom, what);
+  }
+  step(state, 0, gone(B, 7));
+  t.equal(step(state, 0, refuses('all', 4, 7)).isEmpty, true, 'of one that is gone');
 });

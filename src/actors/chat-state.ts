@@ -11,6 +11,7 @@ import {
   newChatLog,
   placeOf,
 } from './chat-log.ts';
+import { isRefused, type Refusal, withRefusal } from './chat-refusals.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { chatRow, directMembers, directPeer, isDirect, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, LiveMessage, MessageType, PostItem, Send, SendOutcome } from './messages.ts';
@@ -41,6 +42,8 @@ export interface Member {
   readonly since: number;
   /** false once its account was removed; messages to it then end in service-unavailable */
   readonly here: boolean;
+  /** absent when it blocks nobody here */
+  readonly refuses?: Refusal;
 }
 
 /** The chat's row. */
@@ -86,6 +89,7 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
     case 'deliver':
       if (message.item.t === 'relay') return onRelay(chat, message, message.item.send, turn, limits);
       if (message.item.t === 'memberGone') onMemberGone(chat, message.item, turn);
+      if (message.item.t === 'refuses') onRefuses(chat, message.item, turn);
       turn.effects.push({ t: 'ackDelivery', source: message.source });
       return;
   }
@@ -131,10 +135,13 @@ function onRetry(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   if (chat.waiting.some((one) => one.token === token && one.sender === sender)) return;
   const refused = chat.order.refusal(send);
   if (refused !== undefined) return answer(send, refused, turn);
-  const key = keyOf(send);
-  const lost = isStored(send) && (key === undefined || !chat.dedupe.has(sender, key));
-  if (lost) return refuse(chat, send, 'resource-constraint', turn);
+  if (isStored(send) && !isKnown(chat, send)) return refuse(chat, send, 'resource-constraint', turn);
   answer(send, isStored(send) ? stored(chat, send) : { ok: true }, turn);
+}
+
+function isKnown(chat: ChatState, send: Send): boolean {
+  const key = isStored(send) ? keyOf(send) : undefined;
+  return key !== undefined && chat.dedupe.has(send.sender, key);
 }
 
 function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
@@ -144,6 +151,8 @@ function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: Cha
     return;
   }
   if (!directMembers(chat.id).includes(send.sender)) return refuse(chat, send, 'forbidden', turn);
+  // One that was taken before is not: it joins the first one's answer.
+  if (isRefused(chat.members, send) && !isKnown(chat, send)) return refuse(chat, send, 'service-unavailable', turn);
   const gone = directMembers(chat.id).find((jid) => !isHere(chat, jid) && jid !== send.sender);
   if (gone === undefined) return accept(chat, send, turn, limits);
   if (chat.waiting.length >= limits.waitingMax) return refuse(chat, send, 'resource-constraint', turn);
@@ -190,6 +199,13 @@ function onMemberGone(chat: ChatState, gone: Extract<PostItem, { t: 'memberGone'
   // Sent again after the name was registered anew and joined: it is the old account that went.
   if (since === undefined || since >= gone.cur) return;
   chat.members = chat.members.map((member) => (member.jid === jid ? { ...member, here: false } : member));
+  putRow(chat, turn);
+}
+
+function onRefuses(chat: ChatState, item: Extract<PostItem, { t: 'refuses' }>, turn: Turn<ChatEffect>): void {
+  const members = withRefusal(chat.members, item);
+  if (members === undefined) return;
+  chat.members = members;
   putRow(chat, turn);
 }
 

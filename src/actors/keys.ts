@@ -37,6 +37,8 @@ export const chatKey = (chatId: string): string => `chat:${chatId}`;
 
 /** Prefix of all rows of a user. */
 export const userRows = (bareJid: string): string => `S/${bareJid}/`;
+/** Row of a user that is not loaded with its session but read when it is asked for (session-rows.ts). */
+export const storedRow = (bareJid: string, key: string): string => `D/${bareJid}/${key}`;
 /** Row of a chat: members and creation. */
 export const chatRow = (chatId: string): string => `C/${chatId}`;
 /** Stream of a chat's messages, seq = chatSeq. */

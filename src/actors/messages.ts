@@ -1,5 +1,6 @@
 import type { Element } from 'ltx';
 import type { CloseReason } from '../base/close-reason.ts';
+import type { Blocked } from '../xmpp/blocklist.ts';
 import type { MessageFlags, MessageRecord } from '../xmpp/message-record.ts';
 import type { PeerMessage, StanzaCondition } from '../xmpp/module.ts';
 import type { SessionBlob, StreamPlace } from './session-handover.ts';
@@ -31,13 +32,21 @@ export interface ChatItem {
   readonly before?: number;
 }
 
-/** Outbox item that must not be lost: between sessions (subscriptions), the end of a membership, a group's to a direct chat. */
+/** Outbox item that must not be lost: between sessions (subscriptions), what becomes of a membership, a group's to a direct chat. */
 export type PostItem =
   | { readonly t: 'peer'; readonly msg: PeerMessage }
   /** a message that a group hands to the direct chat of two users: private messages, invitations */
   | { readonly t: 'relay'; readonly send: Send }
   /** `cur` is the member's cursor of the chat (UserChatRow) when it went: who joined at or after it is someone else */
-  | { readonly t: 'memberGone'; readonly member: string; readonly cur: number };
+  | { readonly t: 'memberGone'; readonly member: string; readonly cur: number }
+  /** the member blocks these addresses of the other one (XEP-0191), as of version `ver` of its list; `cur` as above */
+  | {
+      readonly t: 'refuses';
+      readonly member: string;
+      readonly cur: number;
+      readonly ver: number;
+      readonly whom: Blocked;
+    };
 
 export type SendOutcome =
   /** taken; the message is handled once the sender's own inbox has the chat up to chatSeq `upTo`, when there is one */

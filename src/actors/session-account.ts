@@ -1,5 +1,6 @@
 import { ACCOUNT_KEY, rememberedAccount } from '../xmpp/account.ts';
 import { onAccountRemoved } from '../xmpp/rfc6121-subscription.ts';
+import { dropAllXml } from '../xmpp/stored-xml.ts';
 import { accountIndexRow, chatKey, inboxStream, indexStream, userRows } from './keys.ts';
 import type { AccountAnswer, AccountAsk } from './messages.ts';
 import type { SessionState } from './session-state.ts';
@@ -63,6 +64,7 @@ export function removeAccount(session: SessionState): void {
     endStream(session, stream, { t: 'error', condition: 'not-authorized', text: 'The account was removed' });
   }
   session.order = undefined;
+  dropAllXml(session);
   session.del(ACCOUNT_KEY);
   session.turn.rows.set(accountIndexRow(session.user), DELETED);
   for (const [key] of session.entries('')) session.del(key);

@@ -55,6 +55,8 @@ export interface StreamBlob {
   readonly carbons: boolean;
   readonly inactive: boolean;
   readonly interested: boolean;
+  /** absent from a node that does not know block lists */
+  readonly blocklist?: boolean;
   readonly lastActive: number;
   readonly caps?: (Omit<StreamCaps, 'wants'> & { readonly wants?: readonly string[] }) | undefined;
   readonly given: number;
@@ -142,8 +144,8 @@ function exportStream(
   open: readonly number[],
   placeOf: (conn: ConnPort, sid: number) => StreamPlace | undefined,
 ): StreamBlob {
-  const { sid, resource, presence, carbons, inactive, interested, lastActive, caps, given, lag, held, sm, conn } =
-    stream;
+  const { sid, resource, presence, carbons, inactive, interested, blocklist, lastActive, caps } = stream;
+  const { given, lag, held, sm, conn } = stream;
   const place = conn === undefined || conn.closing === true || stream.deaf ? undefined : placeOf(conn, sid);
   return {
     sid,
@@ -154,6 +156,7 @@ function exportStream(
     carbons,
     inactive,
     interested,
+    blocklist,
     lastActive,
     caps: caps && { ...caps, wants: caps.wants && [...caps.wants] },
     given,
@@ -241,6 +244,7 @@ function importStream(
     carbons,
     inactive,
     interested,
+    blocklist: blob.blocklist === true,
     lastActive: Math.min(lastActive, session.now),
     caps: caps && { ...caps, wants: caps.wants && new Set(caps.wants) },
     sm: blob.sm && importManagement(blob.sm, limits, session.now),

@@ -1,6 +1,7 @@
 import { ACCOUNT_KEY, type RememberedAccount } from '../xmpp/account.ts';
 import { parseJid } from '../xmpp/jid.ts';
 import { archivesFor, PREFS_ROW } from '../xmpp/mam-prefs.ts';
+import type { ArchiveEntry, InboxPointer } from '../xmpp/mam-view.ts';
 import { addressesFor, type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import { type RouteStream, routeMessage } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
@@ -9,8 +10,9 @@ import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
-import { chatKey, directPeer, isDirect } from './keys.ts';
+import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
+import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
 import { pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
@@ -79,27 +81,32 @@ function deliver(
   const mine = isFrom(record, user);
   const inRoom = record.type === 'groupchat';
   // A group has an archive of its own (XEP-0313 on the room); the user's has direct chats.
-  const n = !inRoom && isShown(session, chat, record) ? before.n + 1 : undefined;
+  const blocked = !mine && blocksSender(session, chat, record.via?.from ?? record.from);
+  const n = !inRoom && !blocked && isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
-  const pointer = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
+  const next = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
+  const pointer = blocked ? { ...next, b: 1 as const } : next;
   const row = nextRow(before, {
     cur: item.seq,
     seq,
     n,
     mine,
     said: record.x?.quiet !== true,
-    shown: inRoom || n !== undefined,
+    shown: n !== undefined || (inRoom && !blocked),
   });
   if (before === NO_CHAT) session.chats += 1;
-  const taken = inRoom || push(session, record, seq, mine, n !== undefined);
-  if (inRoom) pushToRoom(session, chat, item.seq, record);
+  const taken = blocked ? passOver(session, seq) : inRoom || push(session, record, seq, mine, n !== undefined);
+  if (blocked) onBlockedItem(session, chat, item.seq, record);
+  else if (inRoom) pushToRoom(session, chat, item.seq, record);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
   session.lastPointer = pointer;
   const resource = resourceOf(mine ? record.to : record.from);
   const write = inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names);
   if (session.parts.rules.cursorWithItem) {
-    session.turn.streams.push(write);
+    // The call's arguments do not say `b`.
+    if (blocked) session.turn.streams.push(...(write.writes ?? []));
+    else session.turn.streams.push(write);
     session.callPut(names.rowKey, names.row, row);
   } else {
     for (const one of write.writes ?? []) if (one.t !== 'put' || one.key !== names.row) session.turn.streams.push(one);
@@ -194,6 +201,12 @@ function push(session: SessionState, record: MessageRecord, seq: number, mine: b
   return taken || (mine && !delivered);
 }
 
+/** Nobody gets it: live streams count it as had. */
+function passOver(session: SessionState, seq: number): true {
+  for (const stream of session.streams()) if (stream.lag === undefined && isLive(stream)) stream.given = seq;
+  return true;
+}
+
 const NOBODY: readonly string[] = [];
 
 /** Takes messages to the bare JID (RFC 6121 8.5.2.1). */
@@ -245,10 +258,11 @@ export function recipients(
 }
 
 /** A message that is not logged: to whom it reaches now, with carbons. */
-export function onLive(session: SessionState, _chat: string, message: LiveMessage): void {
+export function onLive(session: SessionState, chat: string, message: LiveMessage): void {
   if (!session.exists) return;
   const { user } = session;
   const mine = isFrom(message, user);
+  if (!mine && blocksSender(session, chat, message.from)) return onBlockedLive(session, chat, message);
   const xml = renderLive(message);
   const addressed = mine && !isToSelf(message, user) ? NOBODY : recipients(session, message.type, message.to);
   for (const stream of session.streams()) {
@@ -274,6 +288,15 @@ export function startCatchUp(session: SessionState, stream: Stream): void {
   if (first > session.inboxSeq || stream.lag !== undefined) return;
   stream.lag = { next: first, loading: false, blocked: false };
   session.turn.always({ t: 'catchUp', stream });
+}
+
+/** What a page of the inbox is to be fetched for: not what was blocked, nor what devices get in a room (session-rooms.ts). */
+export function entriesOf(
+  page: readonly { readonly seq: number; readonly record: InboxPointer }[],
+  roomDomain: string | undefined,
+): (ArchiveEntry & { readonly shown: boolean })[] {
+  const kept = page.filter(({ record }) => record.b === undefined && !isRoom(record.c, roomDomain));
+  return kept.map(({ seq, record: { c, q, ts, h } }) => ({ seq, chat: c, chatSeq: q, ts, shown: h === undefined }));
 }
 
 export interface CaughtUp {

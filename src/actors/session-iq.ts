@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { isBlocked } from '../xmpp/blocklist.ts';
 import { serviceAt } from '../xmpp/iq-table.ts';
 import { type Jid, parseJid, tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
@@ -6,9 +7,10 @@ import type { IqRequest, IqTarget, PeerMessage, StanzaCondition } from '../xmpp/
 import { sharesPresence } from '../xmpp/rfc6121-peer.ts';
 import { routeIq } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
-import { errorInner } from '../xmpp/stanza-error.ts';
+import { type ErrorDetails, errorInner } from '../xmpp/stanza-error.ts';
 import { forbidsLastActivity } from '../xmpp/xep0012-last-activity.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
+import { BLOCKED_ERROR } from '../xmpp/xep0191-blocking.ts';
 import { NS_INBOX } from '../xmpp/xep0430-inbox.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
@@ -25,8 +27,8 @@ const TYPES: readonly string[] = ['get', 'set', 'result', 'error'];
 
 /** @returns true when it is handled later: a room answers it */
 export function onIq(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
-  const refuse = (condition: StanzaCondition): false => {
-    sendError(session, stream, el, condition);
+  const refuse = (condition: StanzaCondition, details?: ErrorDetails): false => {
+    sendError(session, stream, el, condition, details);
     return false;
   };
   const { type, id, to: rawTo } = el.attrs;
@@ -39,6 +41,7 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
   const here = targetOf(session, to);
   if (here === undefined && to.domain !== session.domain) return request && refuse('remote-server-not-found');
   if (here === undefined) {
+    if (isBlocked(session, to.full)) return refuse('not-acceptable', BLOCKED_ERROR);
     const xml = stanza('iq', { from: stream.jid, to: to.full, id, type, 'xml:lang': el.attrs['xml:lang'] }, inner);
     session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
     return false;
@@ -139,6 +142,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
   const refuse = (condition: StanzaCondition, text?: string, appCondition?: string): void =>
     back('error', errorInner(condition, { text, appCondition }));
   const request = msg.type === 'get' || msg.type === 'set';
+  // XEP-0191 3.3: the answer of an account that does not exist.
+  if (isBlocked(session, msg.from)) return request ? refuse('service-unavailable') : undefined;
   // An account that does not exist is asked like one that does and has no streams: the answers must not differ.
   const streams = session
     .streams()

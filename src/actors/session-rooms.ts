@@ -46,14 +46,14 @@ export function sendToRoom(
 ): boolean {
   const { limits } = session.parts;
   if (session.pendingSends.size >= limits.inflightMax) {
-    sendError(session, stream, el, 'resource-constraint', 'Too many stanzas wait for an answer');
+    sendError(session, stream, el, 'resource-constraint', { text: 'Too many stanzas wait for an answer' });
     return false;
   }
   const kind = el.getName() === 'iq' ? 'iq' : 'presence';
   const type = (el.attrs['type'] ?? 'available') as Send['type'];
   const rooms = stream.rooms?.size ?? 0;
   if (kind === 'presence' && type === 'available' && rooms >= limits.roomsMax && !stream.rooms?.has(to.bare)) {
-    sendError(session, stream, el, 'resource-constraint', 'This device is in as many rooms as it may');
+    sendError(session, stream, el, 'resource-constraint', { text: 'This device is in as many rooms as it may' });
     return false;
   }
   send(session, stream, n, { kind, to: to.full, type, id: el.attrs['id'], lang: el.attrs['xml:lang'], inner }, to.bare);

@@ -1,12 +1,14 @@
 import type { Element } from 'ltx';
 import { takeToken } from '../base/token-bucket.ts';
+import { isBlocked } from '../xmpp/blocklist.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import type { MessageFlags } from '../xmpp/message-record.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
 import { onClientPresence } from '../xmpp/rfc6121-presence.ts';
 import { messageType } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
-import { errorInner, errorReply } from '../xmpp/stanza-error.ts';
+import { type ErrorDetails, errorInner, errorReply } from '../xmpp/stanza-error.ts';
+import { BLOCKED_ERROR } from '../xmpp/xep0191-blocking.ts';
 import { failedXml, NS_SM, parseSm } from '../xmpp/xep0198-stream-management.ts';
 import { carbonEligible } from '../xmpp/xep0280-carbons.ts';
 import { displayedId } from '../xmpp/xep0333-markers.ts';
@@ -101,7 +103,7 @@ function mayAsk(session: SessionState, stream: Stream, el: Element): boolean {
   const { type } = el.attrs;
   if (type === 'result' || type === 'error')
     endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many iqs' });
-  else sendError(session, stream, el, 'resource-constraint', 'You ask faster than this server allows: wait');
+  else sendError(session, stream, el, 'resource-constraint', { text: 'You ask faster than this server allows: wait' });
   return false;
 }
 
@@ -131,8 +133,8 @@ function onCsi(session: SessionState, stream: Stream, state: 'active' | 'inactiv
 
 function onMessage(session: SessionState, stream: Stream, el: Element, inner: string, n: number): boolean {
   let chat: string | undefined;
-  const refuse = (condition: StanzaCondition, text?: string): false => {
-    sendError(session, stream, el, condition, text, { n, condition, chat });
+  const refuse = (condition: StanzaCondition, text?: string, details: ErrorDetails = {}): false => {
+    sendError(session, stream, el, condition, { text, ...details }, { n, condition, chat });
     return false;
   };
   const { to: rawTo, id } = el.attrs;
@@ -142,6 +144,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (to.domain !== session.domain && !inRoom) return refuse('remote-server-not-found');
   if (to.local === '') return refuse('service-unavailable');
   const type = messageType(el.attrs['type']);
+  if (isBlocked(session, to.full)) return refuse('not-acceptable', undefined, BLOCKED_ERROR);
   if (type === 'groupchat' && !inRoom) return refuse('service-unavailable');
   if (inRoom) chat = to.bare;
   else chat = session.parts.chatOf?.(session.user, to.bare) ?? directChatId(session.user, to.bare);
@@ -253,10 +256,10 @@ export function sendError(
   stream: Stream,
   el: Element,
   condition: StanzaCondition,
-  text?: string,
+  details: ErrorDetails = {},
   refused?: Omit<Refusal, 'sent'>,
 ): void {
-  const xml = errorReply(el, condition, { text, to: stream.jid, from: el.attrs['to'] ?? session.user });
+  const xml = errorReply(el, condition, { ...details, to: stream.jid, from: el.attrs['to'] ?? session.user });
   if (xml === undefined) return;
   const refusal = refused && noteRefusal(stream, refused);
   // A refusal holds whatever becomes of this turn's op: the stanza counts as handled either way.

@@ -1,25 +1,28 @@
 import { SparseMap } from '../base/sparse-map.ts';
 import { fullBucket } from '../base/token-bucket.ts';
 import { ACCOUNT_KEY } from '../xmpp/account.ts';
+import { type Blocklist, withoutBlocked } from '../xmpp/blocklist.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import type { ItemPlace } from '../xmpp/pubsub-types.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
-import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import { type ChatNames, chatNames } from './calls.ts';
 import type { InboxOrder } from './inbox-order.ts';
 import { inboxStream, sessionKey, userRows } from './keys.ts';
 import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
 import { onAccount } from './session-account.ts';
+import { blocksPeer, tellChats } from './session-blocking.ts';
 import { importSession } from './session-handover.ts';
 import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import { notingNewContact, onPepPeer } from './session-pep.ts';
+import { holdKeyOf } from './session-queue.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
+import { putStored, readStored } from './session-stored.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import { isChatRowKey, type SessionEffect, type SessionParts, type Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
@@ -177,13 +180,6 @@ export class SessionState implements SessionPort {
     this.lazyRows.clear();
   }
 
-  /** Runs `work` as part of a turn; for the shell, when something it waited for arrives. */
-  within(turn: Turn<SessionEffect>, work: () => void): void {
-    this.#turn = turn;
-    work();
-    this.#turn = undefined;
-  }
-
   #handle(message: SessionMessage): void {
     switch (message.t) {
       case 'frame':
@@ -210,7 +206,7 @@ export class SessionState implements SessionPort {
       case 'peer':
         return this.#onPeer(message.msg, 0);
       case 'exists?': {
-        const exists = this.exists && mayHaveChat(this, message.chat);
+        const exists = this.exists && !blocksPeer(this, message.chat) && mayHaveChat(this, message.chat);
         this.turn.effects.push({ t: 'toChat', chat: message.chat, msg: { t: 'exists', member: this.user, exists } });
         return;
       }
@@ -359,8 +355,9 @@ export class SessionState implements SessionPort {
     this.turn.effects.push({ t: 'stanza', stream, xml, seq: 0, ...(hold !== undefined && { hold }) });
   }
 
-  tell(bareJid: string, msg: PeerMessage): void {
-    this.turn.effects.push({ t: 'toSession', to: bareJid, msg: { t: 'peer', msg } });
+  tell(bareJid: string, message: PeerMessage): void {
+    const msg = withoutBlocked(this, message);
+    if (msg !== undefined) this.turn.effects.push({ t: 'toSession', to: bareJid, msg: { t: 'peer', msg } });
   }
 
   post(bareJid: string, msg: PeerMessage): void {
@@ -374,17 +371,21 @@ export class SessionState implements SessionPort {
     this.turn.live.push(undefined);
   }
 
+  putStored(key: string, value: unknown): void {
+    putStored(this, key, value);
+  }
+
+  readStored(key: string, done: (value: unknown) => void): void {
+    readStored(this, key, done);
+  }
+
+  blocklistChanges(before: Blocklist, after: Blocklist): boolean {
+    return tellChats(this, before, after);
+  }
+
   newId(): string {
     return this.parts.newId();
   }
-}
-
-/** XEP-0352: under which key a presence may wait; reads the outer tag only. */
-function holdKeyOf(xml: string): string | undefined {
-  const open = xml.slice(0, xml.indexOf('>'));
-  const from = / from=(['"])(.*?)\1/.exec(open)?.[2];
-  const type = / type=(['"])(.*?)\1/.exec(open)?.[2];
-  return from === undefined ? undefined : presenceHoldKey(from, type, xml);
 }
 
 function bareOf(jid: string): string {

@@ -63,6 +63,7 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     carbons: false,
     inactive: false,
     interested: false,
+    blocklist: false,
     lastActive: session.now,
     sm: undefined,
     lag: undefined,

@@ -52,6 +52,8 @@ export type SessionEffect =
   | { readonly t: 'resumed'; readonly stream: Stream }
   | { readonly t: 'close'; readonly stream: Stream; readonly reason: CloseReason }
   | { readonly t: 'load'; readonly entries: readonly ArchiveEntry[]; readonly done: LoadDone }
+  /** reads a row of the user that is not in memory (session-rows.ts), by its full key; `done` runs within a later turn */
+  | { readonly t: 'readRow'; readonly key: string; readonly done: (value: unknown) => void }
   /** the stream catches up with the inbox from after `stream.lag.next` */
   | { readonly t: 'catchUp'; readonly stream: Stream }
   | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string }

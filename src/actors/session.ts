@@ -5,14 +5,15 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ACK_REQUEST, ackXml } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
-import { inboxStream, isRoom, userRows } from './keys.ts';
+import { inboxStream, userRows } from './keys.ts';
 import type { AccountAnswer, ChatMessage, SessionMessage, Source } from './messages.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
-import { onCaughtUp } from './session-inbox.ts';
+import { entriesOf, onCaughtUp } from './session-inbox.ts';
+import { answerThatFits, isFullTo } from './session-queue.ts';
 import { loadRows } from './session-rows.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, isRestless, takeUp } from './session-streams.ts';
-import type { Refusal, SessionEffect, SessionLimits, SessionParts, Stream, StreamManagement } from './session-types.ts';
+import type { Refusal, SessionEffect, SessionParts, Stream, StreamManagement } from './session-types.ts';
 import type { Turn } from './turn.ts';
 
 /** Shell of a session actor: loads its rows, runs its effects, owns what the streams have in flight. */
@@ -236,11 +237,12 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
     if (sm.on && sm.askedAt === 0) this.#askForAck(stream, sm);
   }
 
-  #write(stream: Stream, xml: string, seq: number, at: number): void {
+  #write(stream: Stream, stanza: string, seq: number, at: number): void {
     if (stream.broken) return;
     const { conn } = stream;
     const sm = stream.sm?.on === true ? stream.sm : undefined;
     const { limits } = this.#parts;
+    const xml = sm === undefined ? stanza : answerThatFits(stanza, sm, limits);
     if (sm !== undefined) {
       // A message can be had again from the inbox: it leaves room for what cannot, such as presence.
       const full = at > 0 && isFullTo(0.75, sm, limits);
@@ -359,11 +361,7 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
       to: upto,
       limit: limits.catchUpPage,
     });
-    // A group's messages reach the devices that are in its room (session-rooms.ts).
-    const entries = pointers.flatMap(({ seq, record }) => {
-      const { c, q, ts, h } = record as InboxPointer;
-      return isRoom(c, this.#parts.roomDomain) ? [] : [{ seq, chat: c, chatSeq: q, ts, shown: h === undefined }];
-    });
+    const entries = entriesOf(pointers as { seq: number; record: InboxPointer }[], this.#parts.roomDomain);
     this.#load(entries, (_session, records) => {
       // It overflowed meanwhile: this page is not the next one any more.
       if (stream.lag !== lag) return;
@@ -389,8 +387,4 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
     this.#session.outside += 1;
     work().then((then) => this.#comeBack(then));
   }
-}
-
-function isFullTo(share: number, { out }: StreamManagement, limits: SessionLimits): boolean {
-  return out.size >= limits.unackedStanzasMax * share || out.bytes >= limits.unackedBytesMax * share;
 }

@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { type Blocklist, withoutBlocked } from './blocklist.ts';
 import type { Conversation, ConversationList, InboxView } from './inbox-view.ts';
 import { buildProtocol, type Protocol, type ProtocolDeps } from './index.ts';
 import { dispatchIq, type Unhandled } from './iq-table.ts';
@@ -29,6 +30,7 @@ export function fakeStream(resource: string, user = ROMEO): StreamPort {
     carbons: false,
     inactive: false,
     interested: false,
+    blocklist: false,
     lastActive: 0,
   };
 }
@@ -156,6 +158,11 @@ export class FakeUser implements SessionPort {
   readonly archive = new FakeArchive();
   inbox: InboxView = fakeInbox([], 0);
   readonly items = new FakeItems();
+  /** rows that are not in memory */
+  readonly stored = new Map<string, unknown>();
+  /** changes of the block list that chats heard of, and whether they do */
+  readonly listChanges: [before: string[], after: string[]][] = [];
+  chatsHaveRoom = true;
   /** what streams got, in order */
   readonly out: string[] = [];
   /** what other sessions were told, in order */
@@ -205,9 +212,22 @@ export class FakeUser implements SessionPort {
     this.out.push(xml);
   }
   tell(to: string, msg: PeerMessage): void {
-    this.told.push({ to, msg });
+    const left = withoutBlocked(this, msg);
+    if (left !== undefined) this.told.push({ to, msg: left });
   }
   post(): void {}
+  putStored(key: string, value: unknown): void {
+    if (value === undefined) this.stored.delete(key);
+    else this.stored.set(key, value);
+  }
+  readStored(key: string, done: (value: unknown) => void): void {
+    done(this.stored.get(key));
+  }
+  blocklistChanges(before: Blocklist, after: Blocklist): boolean {
+    if (!this.chatsHaveRoom) return false;
+    this.listChanges.push([[...before.jids], [...after.jids]]);
+    return true;
+  }
   newId(): string {
     return 'id';
   }

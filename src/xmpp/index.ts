@@ -1,6 +1,7 @@
 import { buildIqTable, type IqTable } from './iq-table.ts';
 import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { XmppModule } from './module.ts';
+import { PERSONAL_LIMITS, type PersonalLimits } from './personal-limits.ts';
 import type { NodeConfig } from './pubsub-config.ts';
 import { type ItemPort, PEP_LIMITS, type PepLimits } from './pubsub-types.ts';
 import { sessionModule } from './rfc3921-session.ts';
@@ -18,6 +19,8 @@ import { formsModule } from './xep0004-forms.ts';
 import { lastActivityModule } from './xep0012-last-activity.ts';
 import { type DiscoCatalogue, type DiscoItem, discoModule } from './xep0030-disco.ts';
 import { mucModule, type RoomsPort } from './xep0045-muc.ts';
+import { privateXmlModule } from './xep0049-private-xml.ts';
+import { vcardModule } from './xep0054-vcard.ts';
 import { rsmModule } from './xep0059-rsm.ts';
 import { pubsubModule } from './xep0060-pubsub.ts';
 import { registrationModule } from './xep0077-registration.ts';
@@ -29,6 +32,7 @@ import { capsElement, capsModule, capsVer } from './xep0115-caps.ts';
 import { accountNodes, createPep, type Pep, pepModule, pepParts } from './xep0163-pep.ts';
 import { nickModule } from './xep0172-nick.ts';
 import { receiptsModule } from './xep0184-receipts.ts';
+import { blockingModule } from './xep0191-blocking.ts';
 import { streamManagementModule } from './xep0198-stream-management.ts';
 import { pingModule } from './xep0199-ping.ts';
 import { entityTimeModule } from './xep0202-entity-time.ts';
@@ -60,6 +64,7 @@ export interface ProtocolDeps {
   /** where the items of accounts' nodes are */
   readonly items: ItemPort;
   readonly pepLimits?: PepLimits;
+  readonly personalLimits?: PersonalLimits;
   /** services beside the server itself; none by default */
   readonly serverItems?: readonly DiscoItem[];
   /** modules that other parts bring along, such as rooms */
@@ -110,6 +115,7 @@ function nodeDefaults(modules: readonly XmppModule[]): ReadonlyMap<string, Parti
 export function buildProtocol(deps: ProtocolDeps): Protocol {
   const { items, pepLimits = PEP_LIMITS, more = [] } = deps;
   const pep = pepParts({ port: items, limits: pepLimits, defaults: nodeDefaults([...NODE_MODULES, ...more]) });
+  const personal = deps.personalLimits ?? PERSONAL_LIMITS;
   const modules: XmppModule[] = [
     ...elsewhere,
     saslModule,
@@ -122,6 +128,9 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     subscriptionModule,
     presenceModule,
     routingModule,
+    blockingModule(personal.blockedMax),
+    vcardModule(deps.software.name, personal.vcardBytesMax),
+    privateXmlModule(personal),
     discoModule(() => catalogue, accountNodes(pep)),
     capsModule,
     pingModule,

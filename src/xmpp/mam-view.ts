@@ -24,6 +24,8 @@ export interface InboxPointer {
   readonly s?: number;
   /** this one is hidden: no archive id, skipped by every query */
   readonly h?: 1;
+  /** of somebody whom the user blocked (XEP-0191): hidden, and for no device either */
+  readonly b?: 1;
 }
 
 /** One record of a chat's index stream of this user. */

@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import type { Blocklist } from './blocklist.ts';
 import type { Jid } from './jid.ts';
 import type { NodeConfig } from './pubsub-config.ts';
 
@@ -32,6 +33,21 @@ export interface SessionPort {
   tell(bareJid: string, message: PeerMessage): void;
   /** Reliable, in the op's outbox: the peer's session gets it exactly once in effect, after this turn's commit. */
   post(bareJid: string, message: PeerMessage): void;
+  /**
+   * A row of this user that is not kept in memory but read when it is asked for (stored-xml.ts). Written with this turn's
+   * op; undefined deletes it. A key of its own, not one of `get`.
+   */
+  putStored(key: string, value: unknown): void;
+  /**
+   * Reads it with all that was written before, and perhaps what is written right behind; undefined when there is none.
+   * `done` runs in a later turn.
+   */
+  readStored(key: string, done: (value: unknown) => void): void;
+  /**
+   * The user is about to block others than before: tells the chats that this concerns, which refuse messages for their
+   * members. @returns false when that is too much for this turn, and nothing was told
+   */
+  blocklistChanges(before: Blocklist, after: Blocklist): boolean;
   /** A fresh unique id (uuid v7 in production, counted in tests). */
   newId(): string;
 }
@@ -51,6 +67,8 @@ export interface StreamPort {
   inactive: boolean;
   /** RFC 6121 2.1.6: has asked for the roster, so it gets pushes */
   interested: boolean;
+  /** XEP-0191 3.2: has asked for the block list, so it gets pushes */
+  blocklist: boolean;
   /** last activity, ms since the epoch */
   lastActive: number;
   /** XEP-0115: what its client can do, as far as its presence has told; absent: it has told nothing */
@@ -87,6 +105,8 @@ export type PeerMessage =
       readonly xml: string;
       readonly available: boolean;
       readonly directed: boolean;
+      /** resources of `to` that do not get it: the sender blocks them (XEP-0191) */
+      readonly except?: readonly string[];
     }
   /** RFC 6121 4.3; answered with presence of every available resource, or unsubscribed */
   | { readonly t: 'probe'; readonly from: string; readonly to: string }

@@ -1,3 +1,4 @@
+import { isBlocked } from './blocklist.ts';
 import { bareOf } from './jid.ts';
 import type { PeerMessage, SessionPort, StreamPort } from './module.ts';
 import { refusedAccess } from './pubsub-access.ts';
@@ -76,6 +77,7 @@ export function announceItem(
 
 /** An event of a contact's, or of somebody whose node this user subscribed to: for the devices that want it. */
 export function onEvent(session: SessionPort, msg: EventMessage): void {
+  if (isBlocked(session, msg.from)) return;
   const resource = msg.to.indexOf('/') < 0 ? undefined : msg.to.slice(msg.to.indexOf('/') + 1);
   for (const stream of session.streams()) {
     if (stream.presence === undefined || (resource !== undefined && stream.resource !== resource)) continue;
@@ -127,7 +129,7 @@ function sendItem(
 
 /** A contact's device came and says what it wants (XEP-0163 4.3.2): only who sees this user's presence is told. */
 export function onWants(parts: PepParts, session: SessionPort, msg: Extract<PeerMessage, { t: 'wants' }>): void {
-  if (!seesUs(getContact(session, bareOf(msg.from)))) return;
+  if (!seesUs(getContact(session, bareOf(msg.from))) || isBlocked(session, msg.from)) return;
   const nodes = msg.nodes.slice(0, parts.limits.wantsMax);
   sendLastItems(parts, session, { jid: msg.from, subscribed: false }, nodes, 'presence');
 }

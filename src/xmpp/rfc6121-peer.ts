@@ -1,3 +1,4 @@
+import { isBlocked } from './blocklist.ts';
 import { bareOf } from './jid.ts';
 import type { PeerMessage, SessionPort, StreamPort } from './module.ts';
 import { getContact, seesUs } from './rfc6121-contacts.ts';
@@ -12,6 +13,8 @@ export type PresencePeerMessage = Extract<PeerMessage, { t: 'presence' | 'probe'
 export type PeerReason =
   /** handed to at least one resource */
   | 'delivered'
+  /** the user blocks the sender, who hears nothing (XEP-0191 3.3) */
+  | 'blocked'
   /** nobody here to take it; presence is never kept (8.5.2.2.2, 8.5.3.2.2) */
   | 'nobody'
   | 'probe-answered'
@@ -32,6 +35,7 @@ export function onPeer(
   idx: number,
   limits: RosterLimits = ROSTER_LIMITS,
 ): PeerReason {
+  if (isBlocked(session, msg.from)) return 'blocked';
   switch (msg.t) {
     case 'presence':
       return onPresence(session, msg);
@@ -63,6 +67,7 @@ function onPresence(session: SessionPort, msg: Extract<PeerMessage, { t: 'presen
   if (to.length === 0) return 'nobody';
   const xml = withTo(msg.xml, msg.to);
   for (const name of to) {
+    if (msg.except?.includes(name) === true) continue;
     const stream = session.stream(name);
     if (stream !== undefined) session.send(stream, xml);
   }

@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { isBlocked } from './blocklist.ts';
 import { bareOf, type Jid, tryJid } from './jid.ts';
 import type {
   AvailablePresence,
@@ -12,7 +13,8 @@ import { contacts, getContact, seenByUs, seesUs } from './rfc6121-contacts.ts';
 import { ROSTER_LIMITS, type RosterLimits } from './rfc6121-limits.ts';
 import { pendingXml, sendSubscription, unavailableXml } from './rfc6121-subscription.ts';
 import { childElements, splice, withTo } from './stanza.ts';
-import { errorReply } from './stanza-error.ts';
+import { type ErrorDetails, errorReply } from './stanza-error.ts';
+import { BLOCKED_ERROR } from './xep0191-blocking.ts';
 
 export { onPeer, onUnknownAccount, routeStreams, sharesPresence } from './rfc6121-peer.ts';
 export { onAccountRemoved } from './rfc6121-subscription.ts';
@@ -69,8 +71,8 @@ export function onClientPresence(
   inner: string,
   limits: RosterLimits = ROSTER_LIMITS,
 ): PresenceOutcome {
-  const refuse = (condition: StanzaCondition, text?: string): PresenceOutcome => {
-    const error = errorReply(el, condition, { to: stream.jid, text });
+  const refuse = (condition: StanzaCondition, text?: string, details: ErrorDetails = {}): PresenceOutcome => {
+    const error = errorReply(el, condition, { to: stream.jid, text, ...details });
     if (error !== undefined) session.send(stream, error);
     return { t: 'refused', condition };
   };
@@ -87,6 +89,7 @@ export function onClientPresence(
   }
   const target = tryJid(to);
   if (target === undefined) return refuse('jid-malformed');
+  if (isBlocked(session, target.full)) return refuse('not-acceptable', undefined, BLOCKED_ERROR);
   if (type === undefined || type === 'unavailable') {
     return sendDirected(
       session,
@@ -159,7 +162,7 @@ function greet(session: SessionPort, stream: StreamPort): void {
     // from the full JID, so that the answers reach this resource only (4.3.1)
     if (seenByUs(contact)) session.tell(contact.jid, { t: 'probe', from: stream.jid, to: contact.jid });
     const waiting = pendingXml(session, contact);
-    if (waiting !== undefined) session.send(stream, waiting);
+    if (waiting !== undefined && !isBlocked(session, contact.jid)) session.send(stream, waiting);
   }
 }
 

@@ -1,4 +1,5 @@
 import { Element } from 'ltx';
+import { withoutBlocked } from './blocklist.ts';
 import { parseJid } from './jid.ts';
 import type { AvailablePresence, IqRequest, PeerMessage, SessionPort, StanzaCondition, StreamPort } from './module.ts';
 import type { RosterLimits } from './rfc6121-limits.ts';
@@ -38,6 +39,7 @@ export class FakeStream implements StreamPort {
   carbons = false;
   inactive = false;
   interested = false;
+  blocklist = false;
   lastActive = 0;
   /** what the client got, in order; answers to its iqs as `reply:…` and `error:…` */
   out: string[] = [];
@@ -113,14 +115,24 @@ export class FakeSession implements SessionPort {
   send(stream: StreamPort, xml: string): void {
     (stream as FakeStream).out.push(xml);
   }
-  tell(bareJid: string, message: PeerMessage): void {
-    this.world.queue.push({ to: bareJid, message, idx: 0 });
+  tell(bareJid: string, msg: PeerMessage): void {
+    const message = withoutBlocked(this, msg);
+    if (message !== undefined) this.world.queue.push({ to: bareJid, message, idx: 0 });
   }
   post(bareJid: string, message: PeerMessage): void {
     this.posts += 1;
     const envelope = { to: bareJid, message, idx: this.world.nextIdx() };
     this.world.posted.push(envelope);
     this.world.queue.push(envelope);
+  }
+  putStored(): never {
+    throw new Error('nothing here is stored apart');
+  }
+  readStored(): never {
+    throw new Error('nothing here is stored apart');
+  }
+  blocklistChanges(): boolean {
+    return true;
   }
   newId(): string {
     return this.world.newId();

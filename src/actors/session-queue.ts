@@ -1,0 +1,31 @@
+import { errorInner } from '../xmpp/stanza-error.ts';
+import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
+import type { SessionLimits, StreamManagement } from './session-types.ts';
+
+/** What a stream's queue of unacknowledged stanzas (XEP-0198) has room for. */
+export function isFullTo(share: number, { out }: StreamManagement, limits: SessionLimits): boolean {
+  return out.size >= limits.unackedStanzasMax * share || out.bytes >= limits.unackedBytesMax * share;
+}
+
+/** UTF-16 units from which an answer counts as large: a vCard with a photo */
+const LARGE = 4096;
+
+/**
+ * A client may ask for more large answers at once than the queue holds, such as the vCards of all contacts. One that does
+ * not leave a quarter free is refused instead, to be asked for again; else the stream would end for want of room.
+ * @param xml a whole stanza, as stanza.ts writes it
+ */
+export function answerThatFits(xml: string, { out }: StreamManagement, { unackedBytesMax }: SessionLimits): string {
+  if (xml.length < LARGE || !xml.startsWith('<iq ') || out.bytes + xml.length <= unackedBytesMax * 0.75) return xml;
+  const open = xml.slice(0, xml.indexOf('>') + 1);
+  const refused = open.replace(' type="result"', ' type="error"');
+  return refused === open ? xml : `${refused}${errorInner('resource-constraint')}</iq>`;
+}
+
+/** XEP-0352: under which key a presence may wait; reads the outer tag only. */
+export function holdKeyOf(xml: string): string | undefined {
+  const open = xml.slice(0, xml.indexOf('>'));
+  const from = / from=(['"])(.*?)\1/.exec(open)?.[2];
+  const type = / type=(['"])(.*?)\1/.exec(open)?.[2];
+  return from === undefined ? undefined : presenceHoldKey(from, type, xml);
+}
