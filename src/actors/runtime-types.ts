@@ -39,7 +39,7 @@ export interface RuntimeOptions {
   readonly session: SessionLimits;
   readonly sessionParts: Pick<
     SessionShellParts,
-    'domain' | 'newId' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf'
+    'domain' | 'newId' | 'services' | 'dispatchIq' | 'registration' | 'setPassword' | 'chatOf'
   >;
   /** timers of the node; the machine's when absent */
   readonly later?: (delayMs: number, run: () => void) => void;

@@ -1,7 +1,8 @@
 import type { Element } from 'ltx';
+import { serviceAt } from '../xmpp/iq-table.ts';
 import { type Jid, parseJid, tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
-import type { IqRequest, PeerMessage, StanzaCondition } from '../xmpp/module.ts';
+import type { IqRequest, IqTarget, PeerMessage } from '../xmpp/module.ts';
 import { sharesPresence } from '../xmpp/rfc6121-peer.ts';
 import { routeIq } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
@@ -28,9 +29,10 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
   if (request && el.getChildElements().length !== 1) return sendError(session, stream, el, 'bad-request');
   const to = rawTo === undefined ? parseJid(session.user) : tryJid(rawTo);
   if (to === undefined) return sendError(session, stream, el, 'jid-malformed');
-  if (to.domain !== session.domain)
+  const service = serviceAt(to, session.domain);
+  if (to.domain !== session.domain && (service === undefined || !session.parts.services?.includes(service)))
     return request ? sendError(session, stream, el, 'remote-server-not-found') : undefined;
-  const here = to.local === '' ? 'server' : to.full === session.user ? 'account' : undefined;
+  const here = service ?? (to.local === '' ? 'server' : to.full === session.user ? 'account' : undefined);
   if (here === undefined) {
     const xml = stanza('iq', { from: stream.jid, to: to.full, id, type, 'xml:lang': el.attrs['xml:lang'] }, inner);
     return session.tell(to.bare, { t: 'iq', from: stream.jid, to: to.full, xml, id, type: type as IqType });
@@ -50,8 +52,8 @@ function readsArchive(el: Element): boolean {
   return payload?.getNS() === NS_MAM && payload.getName() !== 'prefs';
 }
 
-function answer(session: SessionState, request: IqRequest, target: 'account' | 'server', foreign: boolean): void {
-  if (!foreign && request.payload.getNS() === REGISTER_NS) return register(session, request);
+function answer(session: SessionState, request: IqRequest, target: IqTarget, foreign: boolean): void {
+  if (!foreign && target !== 'upload' && request.payload.getNS() === REGISTER_NS) return register(session, request);
   if (!session.parts.dispatchIq(session, request, target, foreign)) request.error('service-unavailable');
 }
 
@@ -92,8 +94,8 @@ function iqRequest(
     to,
     stream,
     reply: (inner = '') => session.send(stream, respond(stream.jid, from, id, 'result', inner)),
-    error: (condition, text) =>
-      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text }))),
+    error: (condition, text, appCondition) =>
+      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text, appCondition }))),
   };
 }
 
@@ -109,7 +111,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
     const xml = respond(msg.from, msg.to, msg.id, type, inner);
     session.tell(from.bare, { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type });
   };
-  const refuse = (condition: StanzaCondition, text?: string): void => back('error', errorInner(condition, { text }));
+  const refuse: IqRequest['error'] = (condition, text, appCondition) =>
+    back('error', errorInner(condition, { text, appCondition }));
   const request = msg.type === 'get' || msg.type === 'set';
   // An account that does not exist is asked like one that does and has no streams: the answers must not differ.
   const streams = session

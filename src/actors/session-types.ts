@@ -1,5 +1,5 @@
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
-import type { IqRequest, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
+import type { IqRequest, IqTarget, ServiceTarget, SessionPort, StanzaCondition, StreamPort } from '../xmpp/module.ts';
 import type { RosterLimits } from '../xmpp/rfc6121-limits.ts';
 import type { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
@@ -43,7 +43,9 @@ export type SessionEffect =
   | { readonly t: 'load'; readonly entries: readonly ArchiveEntry[]; readonly done: LoadDone }
   /** the stream catches up with the inbox from after `stream.lag.next` */
   | { readonly t: 'catchUp'; readonly stream: Stream }
-  | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string };
+  | { readonly t: 'setPassword'; readonly request: IqRequest; readonly password: string }
+  /** something slow outside; it resolves, always, with what is then to be done in a turn */
+  | { readonly t: 'outside'; readonly work: () => Promise<() => void> };
 
 export type LoadDone = Parameters<ArchivePort['load']>[2];
 
@@ -159,8 +161,10 @@ export interface SessionParts {
   readonly crossing?: CrossingLimits;
   /** counters, shared by all sessions of the node */
   readonly stanzas: { message: number; presence: number; iq: number };
-  /** answers an iq for this account or the server; false when nobody handles it */
-  dispatchIq(session: SessionPort, request: IqRequest, target: 'account' | 'server', foreign: boolean): boolean;
+  /** services beside the server that this node offers; none when left out */
+  readonly services?: readonly ServiceTarget[];
+  /** answers an iq for this account, the server or a service; false when nobody handles it */
+  dispatchIq(session: SessionPort, request: IqRequest, target: IqTarget, foreign: boolean): boolean;
   readonly registration: (request: IqRequest, session: SessionPort) => RegistrationOutcome;
   lastInbox(user: string): number;
   readInbox(user: string, seq: number): import('../xmpp/mam-view.ts').InboxPointer | undefined;

@@ -222,6 +222,8 @@ class SessionShell {
         return this.#catchUp(effect.stream);
       case 'setPassword':
         return this.#setPassword(effect);
+      case 'outside':
+        return this.#outside(effect.work);
     }
   }
 
@@ -379,10 +381,15 @@ class SessionShell {
   }
 
   #setPassword({ request, password }: Extract<SessionEffect, { t: 'setPassword' }>): void {
-    const answer = (outcome: 'done' | 'busy'): void =>
-      this.#comeBack(() => (outcome === 'done' ? request.reply() : request.error('resource-constraint')));
+    this.#outside(async () => {
+      const outcome = await this.#parts.setPassword(this.#session.user, password).catch(() => 'busy');
+      return () => (outcome === 'done' ? request.reply() : request.error('resource-constraint'));
+    });
+  }
+
+  #outside(work: () => Promise<() => void>): void {
     this.#session.outside += 1;
-    this.#parts.setPassword(this.#session.user, password).then(answer, () => answer('busy'));
+    work().then((then) => this.#comeBack(then));
   }
 }
 

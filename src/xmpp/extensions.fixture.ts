@@ -93,6 +93,8 @@ export interface Answer {
   readonly outcome: 'result' | 'error' | Unhandled | 'silence';
   /** payload of a result, condition of an error */
   readonly body: string;
+  /** of an error, when it has one */
+  readonly appCondition?: string;
 }
 
 /** Romeo's session at montague.lit. */
@@ -172,7 +174,8 @@ export class FakeUser implements SessionPort {
       to: parseJid(iq.attrs['to'] ?? ROMEO),
       stream: from === undefined ? this.live[0] : undefined,
       reply: (body = '') => answers.push({ outcome: 'result', body }),
-      error: (condition) => answers.push({ outcome: 'error', body: condition }),
+      error: (condition, _text, appCondition) =>
+        answers.push({ outcome: 'error', body: condition, ...(appCondition && { appCondition }) }),
     };
     const outcome = dispatchIq(this.protocol.iqTable, this, request);
     if (answers.length > 1) throw new Error('answered twice');

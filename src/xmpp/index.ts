@@ -31,6 +31,7 @@ import { markersModule } from './xep0333-markers.ts';
 import { hintsModule } from './xep0334-hints.ts';
 import { csiModule } from './xep0352-csi.ts';
 import { stanzaIdModule } from './xep0359-stanza-ids.ts';
+import { httpUploadModule, type UploadPort } from './xep0363-http-upload.ts';
 
 /** What the protocol needs to know of the node it runs on. */
 export interface ProtocolDeps {
@@ -40,6 +41,8 @@ export interface ProtocolDeps {
   readonly archive: ArchivePort;
   readonly archiveLimits?: PageLimits;
   readonly rosterLimits?: RosterLimits;
+  /** files of clients; absent when this node offers no uploads */
+  readonly uploads?: UploadPort;
   /** services beside the server itself; none by default */
   readonly serverItems?: readonly DiscoItem[];
   /** modules that other parts bring along, such as rooms */
@@ -102,6 +105,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     rsmModule,
     mamModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
     mamPrefsModule,
+    httpUploadModule(deps.uploads),
     ...(deps.more ?? []),
   ];
   const server = {

@@ -1,4 +1,5 @@
-import type { IqHandler, IqRequest, IqTarget, SessionPort, XmppModule } from './module.ts';
+import type { Jid } from './jid.ts';
+import type { IqHandler, IqRequest, IqTarget, ServiceTarget, SessionPort, XmppModule } from './module.ts';
 
 type Route = NonNullable<XmppModule['iq']>[number];
 
@@ -29,8 +30,17 @@ export function buildIqTable(modules: readonly XmppModule[]): IqTable {
   return table;
 }
 
-/** Where a request is addressed: the server, the account whose session this is, or neither. */
+const SERVICES: readonly ServiceTarget[] = ['upload'];
+
+/** The service whose address this is, whether this node offers it or not. */
+export function serviceAt(to: Jid, domain: string): ServiceTarget | undefined {
+  return SERVICES.find((service) => to.full === `${service}.${domain}`);
+}
+
+/** Where a request is addressed: the server, a service of it, the account whose session this is, or none of them. */
 function targetOf(session: SessionPort, request: IqRequest): IqTarget | undefined {
+  const service = serviceAt(request.to, session.domain);
+  if (service !== undefined) return service;
   if (request.to.full === session.domain) return 'server';
   return request.to.full === session.user ? 'account' : undefined;
 }

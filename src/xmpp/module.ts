@@ -109,7 +109,8 @@ export interface IqRequest {
   /** the asking stream when it is one of this user's own, else undefined (another user asks this account) */
   readonly stream: StreamPort | undefined;
   reply(payload?: string): void;
-  error(condition: StanzaCondition, text?: string): void;
+  /** @param appCondition XML of a condition of the handler's own, with its namespace (RFC 6120 8.3.4) */
+  error(condition: StanzaCondition, text?: string, appCondition?: string): void;
 }
 
 /** RFC 6120 8.3.3. The type (cancel, modify, auth, wait) follows from the condition unless given. */
@@ -139,8 +140,11 @@ export type StanzaCondition =
 
 export type IqHandler = (session: SessionPort, request: IqRequest) => void;
 
+/** Services beside the server: each is `<name>.<domain>`. */
+export type ServiceTarget = 'upload';
+
 /** Where an iq must be addressed for a handler to get it. */
-export type IqTarget = 'account' | 'server';
+export type IqTarget = 'account' | 'server' | ServiceTarget;
 
 /** One RFC part or XEP: what it is, what disco says of it, what it handles. One export per file; index.ts lists all. */
 export interface XmppModule {

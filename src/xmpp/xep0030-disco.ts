@@ -16,6 +16,8 @@ export interface DiscoInfo {
   readonly identities: readonly Identity[];
   /** in any order; disco and caps sort them */
   readonly features: readonly string[];
+  /** XEP-0128: a form with more about it, as XML. Of services only, as caps hash none */
+  readonly form?: string;
 }
 
 export interface DiscoItem {
@@ -43,7 +45,8 @@ function renderIdentity(identity: Identity): string {
 export function renderInfo(info: DiscoInfo, node?: string): string {
   const at = node === undefined ? '' : ` node='${escapeAttr(node)}'`;
   const features = [...new Set(info.features)].sort().map((feature) => `<feature var='${escapeAttr(feature)}'/>`);
-  return `<query xmlns='${NS_INFO}'${at}>${info.identities.map(renderIdentity).join('')}${features.join('')}</query>`;
+  const inner = info.identities.map(renderIdentity).join('') + features.join('') + (info.form ?? '');
+  return `<query xmlns='${NS_INFO}'${at}>${inner}</query>`;
 }
 
 function renderItems(items: readonly DiscoItem[]): string {
