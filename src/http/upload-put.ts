@@ -38,6 +38,9 @@ const ANSWERS: Readonly<Record<PutOutcome, readonly [status: number, line: strin
   failed: [500, 'the file could not be stored; the log of this node says more'],
 };
 
+/** Whatever else it says; what is shown is decided when it is served. */
+const MEDIA_TYPE = /^[\x21-\x7e][\x20-\x7e]{0,254}$/;
+
 export type PutDecision =
   | { readonly ok: true; readonly facts: FileFacts }
   | { readonly ok: false; readonly reason: PutRefusal };
@@ -51,7 +54,8 @@ export function decidePut(verdict: SlotVerdict, headers: IncomingHttpHeaders): P
   if (Number(length) !== bytes) return { ok: false, reason: 'size' };
   const sent = headers['content-type'];
   if (asked !== undefined && essenceOf(sent ?? '') !== essenceOf(asked)) return { ok: false, reason: 'type' };
-  return { ok: true, facts: { name, bytes, type: (sent ?? '').slice(0, 255) || lookup(name) || '' } };
+  const type = sent !== undefined && MEDIA_TYPE.test(sent) ? sent : lookup(name) || 'application/octet-stream';
+  return { ok: true, facts: { name, bytes, type } };
 }
 
 export interface PutTimes {
@@ -76,7 +80,7 @@ export async function storeBody(
   stopping: AbortSignal,
 ): Promise<{ readonly outcome: PutOutcome; readonly error?: unknown }> {
   const up = new AbortController();
-  let why: PutRefusal = 'aborted';
+  let why: PutRefusal | undefined;
   const giveUp = (reason: PutRefusal) => (): void => {
     why = reason;
     up.abort();
@@ -92,7 +96,8 @@ export async function storeBody(
     const outcome = await store.put(id, facts, request, up.signal);
     return { outcome: outcome === 'exists' ? 'used' : outcome };
   } catch (error) {
-    return request.complete || !request.destroyed ? { outcome: 'failed', error } : { outcome: why };
+    if (why !== undefined) return { outcome: why };
+    return request.destroyed && !request.complete ? { outcome: 'aborted' } : { outcome: 'failed', error };
   } finally {
     clearTimeout(timer);
     request.setTimeout(0);

@@ -157,14 +157,15 @@ export class Uploads implements SlotSource {
     this.#closing = true;
     const { clock, store } = this.#parts;
     clock.clear(this.#timer);
-    await this.#sweeping;
+    const timer = clock.setTimer(timeoutMs, () => this.#stopping.abort());
     if (this.#uploads > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
-        clock.setTimer(timeoutMs, () => this.#stopping.abort());
       });
     }
+    clock.clear(timer);
     await store.close();
+    await this.#sweeping;
   }
 
   async #put(

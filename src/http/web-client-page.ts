@@ -118,16 +118,18 @@ export const FAVICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 
  * What the page may load and connect to: this host only. `wasm-unsafe-eval` is for the end-to-end encryption's
  * WebAssembly; inline styles are how Converse sizes its views; data: and blob: pictures are avatars and previews.
  * @param webSocketOrigin ws(s)://host, spelt out because older browsers do not count it as 'self'
+ * @param fileOrigins where uploaded files are put and shown, besides this host
  */
-export function contentSecurityPolicy(webSocketOrigin: string): string {
+export function contentSecurityPolicy(webSocketOrigin: string, fileOrigins: readonly string[]): string {
+  const files = fileOrigins.map((origin) => ` ${origin}`).join('');
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
     "style-src 'self' 'unsafe-inline'",
-    "img-src 'self' data: blob:",
-    "media-src 'self' data: blob:",
+    `img-src 'self' data: blob:${files}`,
+    `media-src 'self' data: blob:${files}`,
     "font-src 'self' data:",
-    `connect-src 'self' ${webSocketOrigin}`,
+    `connect-src 'self' ${webSocketOrigin}${files}`,
     "worker-src 'self' blob:",
     "manifest-src 'self'",
     "form-action 'self'",
