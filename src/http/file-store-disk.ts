@@ -143,9 +143,8 @@ class DiskStore implements FileStore {
     return this.usage().bytes + more <= totalBytesMax && this.#freeBytes - more >= freeBytesMin;
   }
 
-  async close(): Promise<void> {
-    await this.#cleanTmp();
-  }
+  /** Nothing is open between calls. */
+  async close(): Promise<void> {}
 
   async #write(id: string, header: Buffer, size: number, bytes: Readable): Promise<void> {
     const handle = await open(this.#tmpOf(id), 'wx', 0o600);
