@@ -40,8 +40,10 @@ t.test('the script points Converse at this server', async (t) => {
     '"view_mode": "fullscreen"',
     '"locked_domain": "chat.example.org"',
     'new URL("/ws", location.href)',
+    '"render_media": true',
+    '"allowed_image_domains": [\n    "files.example.org"\n  ]',
   ])
-    t.match(script, setting);
+    t.ok(script.includes(setting), setting);
 });
 
 t.test('a configured public URL is used as it is', async (t) => {
@@ -52,7 +54,9 @@ t.test('a configured public URL is used as it is', async (t) => {
     registration: () => false,
     fileOrigins: () => [],
   });
-  t.match(String((await other['/client.js']!(requestTo('/client.js'))).body), 'new URL("wss://ws.example.org/x"');
+  const script = String((await other['/client.js']!(requestTo('/client.js'))).body);
+  t.match(script, 'new URL("wss://ws.example.org/x"');
+  t.match(script, '"render_media": false', 'without uploads no picture is shown');
   t.match((await other['/']!(requestTo('/'))).headers, {
     'content-security-policy': /connect-src 'self' wss:\/\/ws\.example\.org;/,
   });

@@ -35,6 +35,7 @@ export function webClientRoutes(options: WebClientOptions): Record<string, Route
     assetsPath,
     webSocket: options.publicWebSocketUrl === '' ? options.path : options.publicWebSocketUrl,
     registration: options.registration(client),
+    fileHosts: options.fileOrigins().map((origin) => new URL(origin).hostname),
   });
   return {
     '/': ({ client, headers }) =>
