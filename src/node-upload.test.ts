@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { silentLog } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
 import { type ConfigOverrides, loadConfig } from './config.ts';
-import { openUploads, publicUrlOf, registerUploadMetrics } from './node-upload.ts';
+import { announceUploads, openUploads, publicUrlOf, registerUploadMetrics } from './node-upload.ts';
 
 const S3: ConfigOverrides['upload'] = { store: 's3', s3Bucket: 'files', s3Endpoint: 'http://127.0.0.1:1' };
 
@@ -61,6 +61,26 @@ t.test('a cluster offers no files on the disk of a node, and says so; a bucket i
   t.ok(uploads);
   t.equal(uploads?.refusal(1), 'unavailable', 'until the bucket has answered');
   await uploads?.close(0);
+});
+
+t.test('behind a proxy that is not named in the URLs there is a warning', async (t) => {
+  const table: [overrides: ConfigOverrides, warned: boolean][] = [
+    [{}, false],
+    [{ listen: { trustedProxies: ['10.0.0.1'] } }, true],
+    [{ listen: { trustedProxies: ['10.0.0.1'], publicWebSocketUrl: 'wss://chat.example/ws' } }, false],
+    [{ listen: { trustedProxies: ['10.0.0.1'] }, upload: { publicUrl: 'https://files.example' } }, false],
+  ];
+  for (const [overrides, warned] of table) {
+    const said: unknown[] = [];
+    const log = Object.assign(silentLog(), { warn: (...args: unknown[]) => said.push(args) });
+    const config = configOf(t, overrides);
+    const uploads = await openUploads(config, silentLog());
+    if (uploads === undefined) throw new Error('no uploads');
+    announceUploads(uploads, config, 5281, false, log);
+    t.equal(said.length, warned ? 1 : 0, JSON.stringify(overrides));
+    t.same(uploads.origins, [new URL(publicUrlOf(config, 5281, false)).origin]);
+    await uploads.close(0);
+  }
 });
 
 t.test('the figures are there without uploads too', async (t) => {

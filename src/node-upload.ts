@@ -89,6 +89,18 @@ async function secretOf(dataDir: string): Promise<string> {
   return secret;
 }
 
+/**
+ * Gives uploads their URLs, once it is known where this node listens.
+ * @param port really taken
+ */
+export function announceUploads(uploads: Uploads, config: Config, port: number, secure: boolean, log: Log): void {
+  const { upload, listen } = config;
+  const url = publicUrlOf(config, port, secure);
+  uploads.publicUrl = url;
+  if (listen.trustedProxies.length > 0 && upload.publicUrl === '' && listen.publicWebSocketUrl === '')
+    log.warn({ url }, 'upload: URLs of files lead past the proxy; set upload.publicUrl');
+}
+
 /** What stands before `/<id>/<name>` in the URLs of files. @param port really taken */
 export function publicUrlOf({ upload, listen, node }: Config, port: number, secure: boolean): string {
   if (upload.publicUrl !== '') return upload.publicUrl.replace(/\/+$/, '');

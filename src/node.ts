@@ -35,7 +35,7 @@ import {
   runtimeOptionsOf,
   storeOptionsOf,
 } from './node-options.ts';
-import { openUploads, publicUrlOf, registerUploadMetrics, UPLOAD_PATH } from './node-upload.ts';
+import { announceUploads, openUploads, registerUploadMetrics, UPLOAD_PATH } from './node-upload.ts';
 import type { LogStore } from './storage/log-store.ts';
 import { openRocksStore } from './storage/log-store-rocks.ts';
 import { inProcessBus } from './transport/bus.ts';
@@ -230,7 +230,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
     log,
     metrics,
   });
-  if (uploads) uploads.publicUrl = publicUrlOf(config, http.port, http.secure);
+  if (uploads) announceUploads(uploads, config, http.port, http.secure, log);
   const urls = urlsOf(config, http);
   const status = async (): Promise<NodeStatus> => ({
     node: config.node.id,
