@@ -273,6 +273,9 @@ const defaults: Config = {
     s3PathStyle: true,
     /** clients put and get at the bucket itself, so that the bytes bypass this node; the bucket needs a CORS rule then */
     s3Direct: false,
+    /** puts of nodes fail where something is already (If-None-Match), so that two nodes never take one slot at the same
+     * moment; off for services that do not know it and answer 501 */
+    s3Conditional: true,
   },
 
   dedupe: {

@@ -188,6 +188,7 @@ export const configSchema = section({
     s3Prefix: text('must be empty or end in a slash', (v) => /^([A-Za-z0-9._/-]{1,200}\/)?$/.test(v)),
     s3PathStyle: bool(),
     s3Direct: bool(),
+    s3Conditional: bool(),
   }),
   dedupe: section({
     hours: int(1, 24 * 365),

@@ -63,6 +63,7 @@ async function openStore({ upload, node }: Config): Promise<FileStore> {
     prefix: upload.s3Prefix,
     pathStyle: upload.s3PathStyle,
     direct: upload.s3Direct,
+    conditional: upload.s3Conditional,
     totalBytesMax,
   });
 }

@@ -16,6 +16,7 @@ async function storeFor(t: Test, more: Partial<Parameters<typeof openS3Store>[0]
     prefix: 'rookery/',
     pathStyle: true,
     direct: false,
+    conditional: true,
     totalBytesMax: 1_000_000_000,
     ...more,
   });
@@ -25,6 +26,23 @@ async function storeFor(t: Test, more: Partial<Parameters<typeof openS3Store>[0]
 
 t.test('the contract', async (t) => {
   await fileStoreContract(t, (t, { totalBytesMax }) => storeFor(t, { totalBytesMax }));
+});
+
+t.test('of two nodes that put the same at the same moment one is first', async (t) => {
+  const stores = [await storeFor(t), await storeFor(t)];
+  const id = testId();
+  const put = stores.map((store, i) => {
+    const bytes = Buffer.from(`of node ${i}`);
+    return store.put(id, factsOf(bytes), streamOf(bytes), never());
+  });
+  t.same((await Promise.all(put)).sort(), ['exists', 'stored']);
+});
+
+t.test('a service that knows no conditions is not asked for any', async (t) => {
+  const store = await storeFor(t, { conditional: false });
+  const bytes = Buffer.from('12345');
+  t.equal(await store.put(testId(), factsOf(bytes), streamOf(bytes), never()), 'stored');
+  t.same((await places.get(t))?.conditions, []);
 });
 
 t.test('what is in it is not known before the first sweep, and what is none of ours is left alone', async (t) => {

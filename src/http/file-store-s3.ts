@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import {
-  DeleteObjectsCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -22,14 +22,14 @@ export interface S3StoreOptions {
   readonly pathStyle: boolean;
   /** clients reach the bucket themselves, with presigned URLs */
   readonly direct: boolean;
+  /** puts say that nothing may be there yet (If-None-Match), which some services refuse */
+  readonly conditional: boolean;
   /** bytes of all files; one more is refused. What other nodes took counts since the last sweep */
   readonly totalBytesMax: number;
   /** access keys; those of the environment (AWS_ACCESS_KEY_ID, …) when absent */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** Objects removed by one request; S3 takes no more. */
-const DELETES_MAX = 1000;
 /** ms until a request that makes no progress is given up */
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -74,7 +74,6 @@ class S3Store implements FileStore {
     signal.addEventListener('abort', giveUp, { once: true });
     if (signal.aborted) giveUp();
     try {
-      // Not every service knows IfNoneMatch, which closes the gap between this look and the put.
       if ((await this.#head(id)) !== undefined) return 'exists';
       const put = new PutObjectCommand({
         ...this.#at(id),
@@ -82,7 +81,8 @@ class S3Store implements FileStore {
         ContentLength: facts.bytes,
         ContentType: facts.type,
         Metadata: { name: encodeURIComponent(facts.name) },
-        IfNoneMatch: '*',
+        // Between the look above and this put another node may take the same slot.
+        ...(this.#options.conditional && { IfNoneMatch: '*' }),
       });
       await this.#client.send(put, { abortSignal: given.signal });
       const { files, bytes: before } = this.#usage ?? { files: 0, bytes: 0 };
@@ -121,20 +121,18 @@ class S3Store implements FileStore {
       const page: ListObjectsV2CommandOutput = await this.#client.send(
         new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }),
       );
-      const old: { Key: string }[] = [];
+      const old: string[] = [];
       for (const { Key = '', Size = 0 } of page.Contents ?? []) {
         const id = Key.slice(Prefix.length + 6);
         if (!isFileId(id) || Key !== this.#at(id).Key) continue;
-        if (dayOfFile(id) < day) old.push({ Key });
+        if (dayOfFile(id) < day) old.push(Key);
         else {
           files += 1;
           bytes += Size;
         }
       }
-      for (let at = 0; at < old.length; at += DELETES_MAX)
-        await this.#client.send(
-          new DeleteObjectsCommand({ Bucket, Delete: { Objects: old.slice(at, at + DELETES_MAX) } }),
-        );
+      // One by one: not every service takes a list without its MD5, which the SDK no longer sends.
+      for (const Key of old) await this.#client.send(new DeleteObjectCommand({ Bucket, Key }));
       ContinuationToken = page.NextContinuationToken;
     } while (ContinuationToken !== undefined);
     this.#usage = { files, bytes };

@@ -19,7 +19,9 @@ export async function sendFile(
     // The name is part of the URL: what a link says is what is saved.
     if (file === undefined || (file.facts.name ?? name) !== name) return notFound(request, response);
     const facts = { ...file.facts, name };
-    const { status, headers, range } = fileReply(id, facts, request.headers, leftMs);
+    // Ranges are for GET alone (RFC 9110 14.2).
+    const asked = request.method === 'HEAD' ? { ...request.headers, range: undefined } : request.headers;
+    const { status, headers, range } = fileReply(id, facts, asked, leftMs);
     if (request.method === 'HEAD' || range === undefined) {
       response.writeHead(status, headers).end();
       return 0;

@@ -14,8 +14,8 @@ export interface S3ForTest {
   readonly endpoint: string;
   readonly bucket: string;
   readonly credentials: S3Keys;
-  /** requests that it got, `METHOD path` */
-  readonly asked: string[];
+  /** If-None-Match of puts */
+  readonly conditions: string[];
   /** It answers no more. */
   stop(): Promise<void>;
 }
@@ -27,8 +27,8 @@ interface Answer {
 }
 
 /**
- * Ended with the test. s3rver does the work; in front of it stands what it lacks of S3: signatures are checked, a put
- * that breaks off leaves nothing, and a range that ends at 0 is one byte. Its bucket allows web pages of any origin to get and put.
+ * Ended with the test. s3rver does the work; in front of it stands what it lacks of S3: signatures are checked,
+ * conditions are kept, a put that breaks off leaves nothing, and a range that ends at 0 is one byte. Its bucket allows web pages of any origin to get and put.
  */
 export async function startS3(t: Pick<Test, 'testdir' | 'teardown'>): Promise<S3ForTest> {
   const cors = readFileSync(createRequire(import.meta.url).resolve('s3rver/example/cors.xml'));
@@ -40,15 +40,23 @@ export async function startS3(t: Pick<Test, 'testdir' | 'teardown'>): Promise<S3
     configureBuckets: [{ name: 'files', configs: [cors] }],
   });
   const { port } = await s3rver.run();
-  const asked: string[] = [];
+  const conditions: string[] = [];
+  /** paths that something was put to */
+  const taken = new Set<string>();
   const front = createServer(async (incoming, response) => {
-    asked.push(`${incoming.method} ${incoming.url?.split('?')[0]}`);
     const body = await buffer(incoming).catch(() => undefined);
     if (body === undefined) return response.destroy();
     const fault = incoming.method === 'OPTIONS' ? undefined : signatureFault(incoming, body, KEYS, Date.now());
     if (fault !== undefined) {
       const xml = `<Error><Code>SignatureDoesNotMatch</Code><Message>signature: ${fault}</Message></Error>`;
       return response.writeHead(403, { 'content-type': 'application/xml' }).end(xml);
+    }
+    const path = incoming.url?.split('?')[0] ?? '';
+    const condition = incoming.headers['if-none-match'];
+    if (incoming.method === 'PUT') {
+      if (condition !== undefined) conditions.push(condition);
+      if (condition === '*' && taken.has(path)) return response.writeHead(412).end();
+      taken.add(path);
     }
     const answer = await forward(port, incoming, body);
     const whole = incoming.headers.range === 'bytes=0-0' ? answer.body.subarray(0, 1) : answer.body;
@@ -70,7 +78,7 @@ export async function startS3(t: Pick<Test, 'testdir' | 'teardown'>): Promise<S3
     endpoint: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
     bucket: 'files',
     credentials: KEYS,
-    asked,
+    conditions,
     stop,
   };
 }
