@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { factsOf, fileStoreContract, streamOf, testId } from '../../test/contract/file-store.ts';
 import { type S3ForTest, startS3 } from '../../test/harness/s3.ts';
@@ -68,6 +69,21 @@ t.test('a wrong key, and a service that is gone, are errors', async (t) => {
   await t.rejects(store.sweep(0), /ECONNREFUSED/);
   await t.rejects(store.open(testId()), /ECONNREFUSED/);
   t.equal(store.usage(), undefined);
+});
+
+t.test('a service that says nothing holds up no stop', async (t) => {
+  const mute = createServer();
+  const asked = new Promise((resolve) => mute.once('connection', resolve));
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => void mute.close());
+  const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
+  const endpoint = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+  places.set(t, Promise.resolve({ ...(await startS3(t)), endpoint }));
+  const store = await storeFor(t, { endpoint, credentials });
+  const sweep = store.sweep(0);
+  await asked;
+  await store.close();
+  await t.rejects(sweep, { name: 'AbortError' });
 });
 
 t.test('direct URLs: the client puts and gets itself, size and type are signed', async (t) => {

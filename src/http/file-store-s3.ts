@@ -52,6 +52,7 @@ class S3Store implements FileStore {
   readonly #client: S3Client;
   readonly #options: S3StoreOptions;
   readonly #busy = new Set<string>();
+  readonly #closed = new AbortController();
   #usage: Usage | undefined;
   readonly direct: FileStore['direct'];
 
@@ -117,9 +118,11 @@ class S3Store implements FileStore {
     let files = 0;
     let bytes = 0;
     let ContinuationToken: string | undefined;
+    const options = { abortSignal: this.#closed.signal };
     do {
       const page: ListObjectsV2CommandOutput = await this.#client.send(
         new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }),
+        options,
       );
       const old: string[] = [];
       for (const { Key = '', Size = 0 } of page.Contents ?? []) {
@@ -132,7 +135,7 @@ class S3Store implements FileStore {
         }
       }
       // One by one: not every service takes a list without its MD5, which the SDK no longer sends.
-      for (const Key of old) await this.#client.send(new DeleteObjectCommand({ Bucket, Key }));
+      for (const Key of old) await this.#client.send(new DeleteObjectCommand({ Bucket, Key }), options);
       ContinuationToken = page.NextContinuationToken;
     } while (ContinuationToken !== undefined);
     this.#usage = { files, bytes };
@@ -146,7 +149,9 @@ class S3Store implements FileStore {
     return (this.#usage?.bytes ?? 0) + bytes <= this.#options.totalBytesMax;
   }
 
+  /** Ends a sweep; what else is asked ends by itself. */
   async close(): Promise<void> {
+    this.#closed.abort();
     this.#client.destroy();
   }
 

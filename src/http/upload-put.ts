@@ -42,20 +42,20 @@ const ANSWERS: Readonly<Record<PutOutcome, readonly [status: number, line: strin
 const MEDIA_TYPE = /^[\x21-\x7e][\x20-\x7e]{0,254}$/;
 
 export type PutDecision =
-  | { readonly ok: true; readonly facts: FileFacts }
+  | { readonly ok: true; readonly facts: FileFacts; readonly owner: string }
   | { readonly ok: false; readonly reason: PutRefusal };
 
 /** Whether the headers of a PUT are what its slot was given for (XEP-0363 section 7). */
 export function decidePut(verdict: SlotVerdict, headers: IncomingHttpHeaders): PutDecision {
   if (!verdict.ok) return verdict;
-  const { name, bytes, type: asked } = verdict.slot;
+  const { name, bytes, type: asked, owner } = verdict.slot;
   const length = headers['content-length'];
   if (length === undefined || headers['transfer-encoding'] !== undefined) return { ok: false, reason: 'length' };
   if (Number(length) !== bytes) return { ok: false, reason: 'size' };
   const sent = headers['content-type'];
   if (asked !== undefined && essenceOf(sent ?? '') !== essenceOf(asked)) return { ok: false, reason: 'type' };
   const type = sent !== undefined && MEDIA_TYPE.test(sent) ? sent : lookup(name) || 'application/octet-stream';
-  return { ok: true, facts: { name, bytes, type } };
+  return { ok: true, facts: { name, bytes, type }, owner };
 }
 
 export interface PutTimes {

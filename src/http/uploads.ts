@@ -83,7 +83,7 @@ export class Uploads implements SlotSource {
     this.#sweeping = this.#sweep();
   }
 
-  /** The first sweep has ended, well or not. */
+  /** The sweep that runs, or ran last, has ended, well or not. */
   get ready(): Promise<void> {
     return this.#sweeping;
   }
@@ -180,17 +180,15 @@ export class Uploads implements SlotSource {
     };
     if (file === undefined) return done('signature');
     const query = request.url?.split('?')[1] ?? '';
-    const verdict = verifySlot(secret, file, query, clock.now());
-    const decision = decidePut(verdict, request.headers);
-    if (!verdict.ok || !decision.ok) return done(decision.ok ? 'signature' : decision.reason);
-    const { owner } = verdict.slot;
+    const decision = decidePut(verifySlot(secret, file, query, clock.now()), request.headers);
+    if (!decision.ok) return done(decision.reason);
+    const { facts, owner } = decision;
     const own = this.#running.get(owner) ?? 0;
     if (this.#closing) return done('stopping');
     if (this.#uploads >= options.uploadsMax || own >= options.uploadsPerUserMax) return done('busy');
     this.#uploads += 1;
     this.#running.set(owner, own + 1);
     try {
-      const { facts } = decision;
       const signal = this.#stopping.signal;
       const { outcome, error } = await storeBody(store, file.id, facts, request, response, options, signal);
       if (error !== undefined) log.error({ reason: messageOf(error) }, 'upload: a file could not be stored');
