@@ -282,6 +282,59 @@ const defaults: Config = {
     membersMax: 200,
   },
 
+  upload: {
+    /** offer uploads of files (XEP-0363) at upload.<domain> */
+    enabled: true,
+    /** `disk`: a folder of this node, which a cluster cannot offer; `s3`: a bucket that all nodes share */
+    store: 'disk',
+    /** the folder; empty: `uploads` in the data folder. One process uses it at a time */
+    dir: '',
+    /** what stands before `/<id>/<name>` in the URLs of files, such as https://chat.example.org/upload, and leads to
+     * /upload here; empty: derived from listen.publicWebSocketUrl, or from where this node listens */
+    publicUrl: '',
+    /** signs slots; the same on all nodes of a cluster. Empty: made once, and kept in the data folder */
+    secret: '',
+    /** bytes of one file; a photo has 2 to 10 million */
+    maxBytes: 104_857_600,
+    /** bytes that one user may upload in `quotaHours`; a small file counts as 64 KiB */
+    quotaBytes: 1_073_741_824,
+    quotaHours: 24,
+    /** days that a file is kept; then its link is dead, in the archive too */
+    retentionDays: 30,
+    /** bytes of all files together; beyond it there are no slots until old files go */
+    totalBytesMax: 10_737_418_240,
+    /** bytes that uploads leave free on the disk; above storage.freeBytesMin, so that messages go on when files do not */
+    freeBytesMin: 536_870_912,
+    /** uploads that run at once; each holds 64 KiB or so, never a file */
+    uploadsMax: 64,
+    /** the same, of one user */
+    uploadsPerUserMax: 8,
+    /** downloads that run at once; each holds an open file */
+    downloadsMax: 512,
+    /** seconds from a slot to the begin of its upload; XEP-0363 8 recommends 300 */
+    slotSeconds: 300,
+    /** milliseconds that an upload or a download may stand still */
+    idleTimeoutMs: 30_000,
+    /** milliseconds that an upload may take; 100 MB over a slow phone takes half an hour */
+    timeoutMs: 3_600_000,
+    /** milliseconds between looks for files that are too old */
+    sweepMs: 3_600_000,
+    /** the bucket; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or wherever else the SDK finds them */
+    s3Bucket: '',
+    /** URL of an S3-compatible service; empty: AWS */
+    s3Endpoint: '',
+    s3Region: 'us-east-1',
+    /** what all keys begin with */
+    s3Prefix: 'rookery/',
+    /** the bucket in the path of URLs and not in the host name, as most S3-compatible services want it */
+    s3PathStyle: true,
+    /** clients put and get at the bucket itself, so that the bytes bypass this node; the bucket needs a CORS rule then */
+    s3Direct: false,
+    /** puts of nodes fail where something is already (If-None-Match), so that two nodes never take one slot at the same
+     * moment; off for services that do not know it and answer 501 */
+    s3Conditional: true,
+  },
+
   dedupe: {
     /** hours that an origin-id is remembered, so that a client may send again after a long loss of network */
     hours: 24,

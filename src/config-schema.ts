@@ -36,8 +36,12 @@ const isHost = (value: string) => /^[0-9a-zA-Z.:_-]+$/.test(value);
 const isAddressRange = (value: string) => ipaddr.isValid(value) || ipaddr.isValidCIDR(value);
 const isOrigin = (value: string) => value === '*' || (URL.canParse(value) && new URL(value).origin === value);
 const isWebSocketPath = (value: string) =>
-  /^\/[A-Za-z0-9._~/-]+$/.test(value) && !HTTP_PATHS.includes(value) && !/^\/(converse|\.well-known)\//.test(value);
+  /^\/[A-Za-z0-9._~/-]+$/.test(value) &&
+  !HTTP_PATHS.includes(value) &&
+  !/^\/(converse|\.well-known|upload)\//.test(value);
 const isNatsUrl = (value: string) => /^(nats|tls):\/\/[^/@\s]+$/.test(value) && URL.canParse(value);
+const isBaseUrl = (value: string) =>
+  value === '' || (URL.canParse(value) && /^https?:\/\/[^?#@\s]+$/.test(value) && new URL(value).username === '');
 const path = () => text('must be the path of a file, or empty', (v) => !v.includes('\0'));
 const isWebSocketUrl = (value: string) =>
   value === '' || (URL.canParse(value) && ['ws:', 'wss:'].includes(new URL(value).protocol));
@@ -186,6 +190,33 @@ export const configSchema = section({
     bytesMax: int(10_000, GIB),
     subscriptionsMax: int(0, 10_000),
     membersMax: int(0, 10_000),
+  }),
+  upload: section({
+    enabled: bool(),
+    store: oneOf('disk', 's3'),
+    dir: text('must be the path of a folder, or empty', (v) => !v.includes('\0')),
+    publicUrl: text('must be an http:// or https:// URL without a query, or empty', isBaseUrl),
+    secret: z.string(),
+    maxBytes: int(1, 5 * GIB),
+    quotaBytes: int(64 * KIB, 1024 * GIB),
+    quotaHours: int(1, 24 * 365),
+    retentionDays: int(1, 36_500),
+    totalBytesMax: int(1, 1024 * 1024 * GIB),
+    freeBytesMin: int(0, 1024 * GIB),
+    uploadsMax: int(1, 100_000),
+    uploadsPerUserMax: int(1, 100_000),
+    downloadsMax: int(1, 1_000_000),
+    slotSeconds: int(1, 86_400),
+    idleTimeoutMs: int(100, DAY_MS),
+    timeoutMs: int(1000, DAY_MS),
+    sweepMs: int(100, DAY_MS),
+    s3Bucket: text('must be the name of a bucket, or empty', (v) => /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/.test(v)),
+    s3Endpoint: text('must be an http:// or https:// URL without a query, or empty', isBaseUrl),
+    s3Region: text('must be the name of a region such as eu-west-1', (v) => /^[a-z0-9-]{1,64}$/.test(v)),
+    s3Prefix: text('must be empty or end in a slash', (v) => /^([A-Za-z0-9._/-]{1,200}\/)?$/.test(v)),
+    s3PathStyle: bool(),
+    s3Direct: bool(),
+    s3Conditional: bool(),
   }),
   dedupe: section({
     hours: int(1, 24 * 365),

@@ -119,6 +119,31 @@ t.test('each fault names the key, the variable and what is allowed', async (t) =
       { ROOKERY_TLS_CERT: '/cert.pem' },
       'listen.tlsKeyFile (ROOKERY_TLS_KEY, ROOKERY_LISTEN_TLS_KEY_FILE) and listen.tlsCertFile must be set both or neither',
     ],
+    [{ ROOKERY_UPLOAD_STORE: 's3' }, 'upload.s3Bucket (ROOKERY_UPLOAD_S3_BUCKET) must be set when upload.store is s3'],
+    [
+      { ROOKERY_UPLOAD_STORE: 's3', ROOKERY_UPLOAD_S3_BUCKET: 'files', ROOKERY_CLUSTER_NAME: 'c' },
+      'upload.secret (ROOKERY_UPLOAD_SECRET) must be set, the same on every node: a slot of one node is used at another',
+    ],
+    [
+      { ROOKERY_UPLOAD_SECRET: 'short' },
+      'upload.secret (ROOKERY_UPLOAD_SECRET) must have at least 16 characters, or be empty',
+    ],
+    [
+      { ROOKERY_UPLOAD_QUOTA_BYTES: '70000' },
+      'upload.quotaBytes (ROOKERY_UPLOAD_QUOTA_BYTES) must be at least upload.maxBytes, or the largest file could never be uploaded',
+    ],
+    [
+      { ROOKERY_UPLOAD_TOTAL_BYTES_MAX: '70000' },
+      'upload.totalBytesMax (ROOKERY_UPLOAD_TOTAL_BYTES_MAX) must be at least upload.maxBytes, or the largest file could never be uploaded',
+    ],
+    [
+      { ROOKERY_UPLOAD_UPLOADS_MAX: '7' },
+      'upload.uploadsPerUserMax (ROOKERY_UPLOAD_UPLOADS_PER_USER_MAX) must be at most upload.uploadsMax',
+    ],
+    [
+      { ROOKERY_UPLOAD_PUBLIC_URL: 'https://u:p@files.example.org/' },
+      'upload.publicUrl (ROOKERY_UPLOAD_PUBLIC_URL) is "https://u:p@files.example.org/": must be an http:// or https:// URL without a query, or empty',
+    ],
     [{ ROOKERY_LISTEN_PATHS: '' }, 'listen.paths (ROOKERY_LISTEN_PATHS) must name at least one path, none twice'],
     [{ ROOKERY_PROFILE: 'fast' }, 'profile (ROOKERY_PROFILE) is "fast": must be one of default, bench'],
     [{ ROOKERY_DATADIR: './x' }, 'ROOKERY_DATADIR is not a setting; did you mean ROOKERY_DATA_DIR?'],

@@ -123,6 +123,37 @@ const RELATIONS: readonly { readonly key: string; readonly holds: (c: Config) =>
       message: 'must be at most groups.historyMax',
     },
     {
+      key: 'upload.secret',
+      holds: ({ upload }) => upload.secret === '' || upload.secret.length >= 16,
+      message: 'must have at least 16 characters, or be empty',
+    },
+    {
+      key: 'upload.secret',
+      holds: ({ upload, cluster }) =>
+        !upload.enabled || upload.store !== 's3' || cluster.name === '' || upload.secret !== '',
+      message: 'must be set, the same on every node: a slot of one node is used at another',
+    },
+    {
+      key: 'upload.s3Bucket',
+      holds: ({ upload }) => !upload.enabled || upload.store !== 's3' || upload.s3Bucket !== '',
+      message: 'must be set when upload.store is s3',
+    },
+    {
+      key: 'upload.quotaBytes',
+      holds: ({ upload }) => upload.quotaBytes >= upload.maxBytes,
+      message: 'must be at least upload.maxBytes, or the largest file could never be uploaded',
+    },
+    {
+      key: 'upload.totalBytesMax',
+      holds: ({ upload }) => upload.totalBytesMax >= upload.maxBytes,
+      message: 'must be at least upload.maxBytes, or the largest file could never be uploaded',
+    },
+    {
+      key: 'upload.uploadsPerUserMax',
+      holds: ({ upload }) => upload.uploadsPerUserMax <= upload.uploadsMax,
+      message: 'must be at most upload.uploadsMax',
+    },
+    {
       key: 'cluster.natsKeyFile',
       holds: ({ cluster }) => (cluster.natsCertFile === '') === (cluster.natsKeyFile === ''),
       message: 'and cluster.natsCertFile must be set both or neither',

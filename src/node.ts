@@ -7,8 +7,9 @@ import { decideRegistration } from './actors/registration.ts';
 import { createRoomsPort } from './actors/rooms-port.ts';
 import { createRuntime, type Runtime, type RuntimeOptions } from './actors/runtime.ts';
 import { SeeOther } from './actors/see-other.ts';
+import { createUploadPort } from './actors/upload-port.ts';
 import { systemClock } from './base/clock.ts';
-import { EXIT } from './base/errors.ts';
+import { EXIT, messageOf } from './base/errors.ts';
 import { shortId } from './base/ids.ts';
 import { createLog, type Log } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
@@ -21,6 +22,7 @@ import { startAdminServer } from './http/admin-server.ts';
 import { adminSocketPath } from './http/admin-socket.ts';
 import { httpRoutes } from './http/routes.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
+import type { Uploads } from './http/uploads.ts';
 import { clusterAdminOf, clusterViewOf } from './node-admin-cluster.ts';
 import { clusterSecret, isReady, nodeSecret } from './node-checks.ts';
 import { type ClusterCore, openCluster, readsOf } from './node-cluster.ts';
@@ -39,6 +41,7 @@ import {
   runtimeOptionsOf,
   storeOptionsOf,
 } from './node-options.ts';
+import { announceUploads, openUploads, registerUploadMetrics, UPLOAD_PATH } from './node-upload.ts';
 import type { LogStore } from './storage/log-store.ts';
 import { openRocksStore } from './storage/log-store-rocks.ts';
 import { inProcessBus } from './transport/bus.ts';
@@ -50,6 +53,7 @@ import { buildProtocol, type Protocol } from './xmpp/index.ts';
 import { dispatchIq } from './xmpp/iq-table.ts';
 import { createLoginLimits, limitStep } from './xmpp/login-limits.ts';
 import { PAGE_DEFAULTS } from './xmpp/mam-page.ts';
+import { uploadItem } from './xmpp/xep0363-http-upload.ts';
 
 /** A running node. This file is the only place where its parts are built, once each, by hand, in order. */
 export interface Node {
@@ -81,11 +85,19 @@ interface Core {
   readonly pbkdf2: Pbkdf2;
   /** undefined on a node that is alone */
   readonly cluster: ClusterCore | undefined;
+  /** undefined when the node offers none */
+  readonly uploads: Uploads | undefined;
 }
 
-async function openCore(config: Config, log: Log): Promise<Core> {
+/** @param doors the node will have them: without, nobody uploads anything */
+async function openCore(config: Config, log: Log, doors: boolean): Promise<Core> {
   const cluster = config.cluster.name === '' ? undefined : await openCluster(config, log);
   const store = cluster ? readsOf(cluster.store) : await openRocksStore(storeOptionsOf(config), storeHooks(log), calls);
+  const refused = async (error: unknown): Promise<never> => {
+    await (cluster ?? store).close();
+    throw error;
+  };
+  const uploads = doors ? await openUploads(config, log).catch(refused) : undefined;
   const pbkdf2 = limitDerivations(systemPbkdf2, DERIVATIONS);
   const protocol = buildProtocol({
     software: { name: 'Rookery', version: VERSION },
@@ -101,7 +113,13 @@ async function openCore(config: Config, log: Log): Promise<Core> {
       now: systemClock.now,
       onFault: (err) => log.warn({ err }, 'the rooms could not be listed'),
     }),
-    serverItems: [{ jid: roomDomainOf(config), name: 'Chat rooms' }],
+    ...(uploads && {
+      uploads: createUploadPort(uploads, (error) => log.error({ reason: messageOf(error) }, 'upload: no slot')),
+    }),
+    serverItems: [
+      { jid: roomDomainOf(config), name: 'Chat rooms' },
+      ...(uploads ? [uploadItem(config.node.domain)] : []),
+    ],
   });
   const runtime: Runtime = createRuntime({
     ...runtimeOptionsOf(config),
@@ -114,7 +132,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
     sessionParts: {
       domain: config.node.domain,
       newId: () => shortId(),
-      services: ['conference'],
+      services: uploads ? ['conference', 'upload'] : ['conference'],
       dispatchIq: (session, request) => dispatchIq(protocol.iqTable, session, request) === 'handled',
       pep: protocol.pep,
       registration: decideRegistration,
@@ -145,7 +163,7 @@ async function openCore(config: Config, log: Log): Promise<Core> {
       process.kill(process.pid, 'SIGTERM');
     },
   });
-  return { store, runtime, accounts, protocol, pbkdf2, cluster };
+  return { store, runtime, accounts, protocol, pbkdf2, cluster, uploads };
 }
 
 function crossingOf({ store, host }: ClusterCore, log: Log): NonNullable<RuntimeOptions['cluster']> {
@@ -159,7 +177,8 @@ function crossingOf({ store, host }: ClusterCore, log: Log): NonNullable<Runtime
   };
 }
 
-async function closeCore({ runtime, store, cluster }: Core, leaveMs = 0): Promise<void> {
+async function closeCore({ runtime, store, cluster, uploads }: Core, leaveMs = 0): Promise<void> {
+  await uploads?.close(0);
   if (leaveMs > 0) await cluster?.leave(leaveMs);
   await runtime.close();
   if (leaveMs > 0) await cluster?.nodes.announce('left');
@@ -173,7 +192,7 @@ async function closeCore({ runtime, store, cluster }: Core, leaveMs = 0): Promis
 export async function startNode(config: Config): Promise<Node> {
   const log = createLog(config.log);
   const begunMs = systemClock.monotonic();
-  const core = await openCore(config, log);
+  const core = await openCore(config, log, true);
   try {
     const node = await openDoors(config, log, core);
     logStarted(log, config, node.port, systemClock.monotonic() - begunMs);
@@ -185,7 +204,7 @@ export async function startNode(config: Config): Promise<Node> {
 }
 
 async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
-  const { store, runtime, accounts, protocol, pbkdf2, cluster } = core;
+  const { store, runtime, accounts, protocol, pbkdf2, cluster, uploads } = core;
   const { domain } = config.node;
   const { iterations, anonymous, attempts } = config.login;
   const startedMs = systemClock.now();
@@ -213,6 +232,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
   });
   const listener = createListener(backend, listenerOptionsOf(config, frameLimitsOf(config)));
   registerNodeMetrics(metrics, { store, runtime, listener, lagResolutionMs: config.metrics.lagResolutionMs });
+  registerUploadMetrics(metrics, uploads);
   if (cluster)
     registerClusterMetrics(metrics, cluster, clusterViewOf(cluster, config, systemClock), config.node.shards);
   const http = await startHttpServer({
@@ -224,11 +244,14 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
       metricsAccess: config.metrics.access,
       metrics,
       ready: () => isReady(store, runtime, config.node.shards, cluster),
+      fileOrigins: () => uploads?.origins ?? [],
     }),
+    ...(uploads && { raw: { [`${UPLOAD_PATH}/`]: uploads.route } }),
     onUpgrade: (request, socket, head, client) => listener.upgrade(request, socket, head, client),
     log,
     metrics,
   });
+  if (uploads) announceUploads(uploads, config, http.port, http.secure, log);
   const urls = urlsOf(config, http);
   const status = async (): Promise<NodeStatus> => ({
     node: config.node.id,
@@ -250,7 +273,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
     stopCollecting();
     log.info({ node: config.node.id }, 'stopping');
     http.stopAccepting();
-    await listener.close(config.node.drainMs);
+    await Promise.all([listener.close(config.node.drainMs), uploads?.close(config.node.drainMs)]);
     await admin.close();
     await closeCore(core, config.node.drainMs);
     await http.close();
@@ -272,7 +295,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
 
 /** The accounts of a folder that no node runs on, for `rookery user …`. @throws StorageRefusedError */
 export async function openAdmin(config: Config): Promise<{ readonly api: AdminApi; close(): Promise<void> }> {
-  const core = await openCore(config, createLog(config.log));
+  const core = await openCore(config, createLog(config.log), false);
   const status = async (): Promise<NodeStatus> => {
     throw new Error('no node is running');
   };

@@ -100,6 +100,7 @@ t.test('a package is imported where it lives', async (t) => {
     [/^@nats-io\//, /^src\/(transport|cluster-nats)\//, 'the bus of src/transport'],
     [/^@nxtedition\/rocksdb$/, /^src\/storage\//, 'the LogStore of src/storage'],
     [/^msgpackr$/, /^src\/(storage|transport)\//, 'the codec of src/storage or src/transport'],
+    [/^@aws-sdk\//, /^src\/http\/file-store-s3\.ts$/, 'the FileStore of src/http'],
     [/^pino/, /^src\/base\/log\.ts$/, 'createLog of src/base/log.ts'],
     [/^prom-client$/, /^src\/base\/metrics\.ts$/, 'Metrics of src/base/metrics.ts'],
   ];

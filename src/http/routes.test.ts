@@ -12,6 +12,7 @@ const OPTIONS: RoutesOptions = {
   metricsAccess: 'loopback',
   metrics: new Metrics(),
   ready: async () => ({ ready: true }),
+  fileOrigins: () => [],
 };
 
 t.test('every page there is', async (t) => {

@@ -16,6 +16,8 @@ export interface RoutesOptions {
   readonly metricsAccess: 'loopback' | 'everyone' | 'off';
   readonly metrics: Metrics;
   readonly ready: () => Promise<Readiness>;
+  /** origins where uploaded files are put and shown */
+  readonly fileOrigins: () => readonly string[];
 }
 
 const READY_TIMEOUT_MS = 5000;
@@ -31,6 +33,6 @@ export function httpRoutes(options: RoutesOptions): Record<string, Route> {
     '/metrics': metricsRoute(options.metrics, options.metricsAccess),
     '/.well-known/host-meta': hostMeta(url),
     '/.well-known/host-meta.json': hostMetaJson(url),
-    ...(options.webClient ? webClientRoutes({ ...url, registration }) : {}),
+    ...(options.webClient ? webClientRoutes({ ...url, registration, fileOrigins: options.fileOrigins }) : {}),
   };
 }

@@ -6,7 +6,9 @@ import { codeOf, EXIT, ExitError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import { clientAddresses } from './client-address.ts';
+import type { RawRoute } from './raw-route.ts';
 import { type HttpRequest, type Reply, type Route, text } from './reply.ts';
+import { discardBody } from './request-body.ts';
 import { readTlsFiles, reloadTlsFiles } from './tls-files.ts';
 import { decideUpgrade, refuseUpgrade, type UpgradeHandler, type UpgradeRefusal } from './upgrade.ts';
 
@@ -28,6 +30,8 @@ export interface HttpServerOptions {
   readonly listen: ListenOptions;
   /** exact path, or prefix when it ends in `/` (but `/` itself is exact) → route; the longest prefix wins */
   readonly routes: Readonly<Record<string, Route>>;
+  /** prefix, which ends in `/` → route with methods of its own; they go before `routes` */
+  readonly raw?: Readonly<Record<string, RawRoute>>;
   readonly onUpgrade: UpgradeHandler;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -48,7 +52,6 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const TLS_POLL_MS = 2000;
@@ -65,7 +68,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const files = { certFile: listen.tlsCertFile, keyFile: listen.tlsKeyFile };
   const timeouts = {
     headersTimeout: listen.headersTimeoutMs,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    // An upload takes its time, and has limits of its own; every other body is discarded (`discardBody`).
+    requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: Math.min(listen.headersTimeoutMs, 5000),
   };
@@ -115,11 +119,17 @@ function attach(server: Server, options: HttpServerOptions, state: { readonly dr
     draining: refused('draining'),
   };
 
-  server.on('request', async (request, response) => {
-    const reply = await answer(request, find, listen.paths, clientOf, log);
-    answered[Math.floor(reply.status / 100) - 1]!.n++;
-    send(request, response, reply);
-  });
+  const raw = Object.entries(options.raw ?? {});
+  const onRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    response.on('error', () => response.destroy());
+    response.on('finish', () => answered[Math.floor(response.statusCode / 100) - 1]!.n++);
+    const own = raw.find(([prefix]) => request.url?.startsWith(prefix));
+    if (own !== undefined) return answerRaw(request, response, own, log);
+    discardBody(request, response);
+    send(request, response, await answer(request, find, listen.paths, clientOf, log));
+  };
+  server.on('request', onRequest);
+  server.on('checkContinue', onRequest);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const client = clientOf(request);
     if (state.draining) {
@@ -165,8 +175,23 @@ async function answer(
   }
 }
 
+/** The path is not logged: it may hold names of files and what opens them. */
+async function answerRaw(
+  request: IncomingMessage,
+  response: ServerResponse,
+  [prefix, route]: readonly [string, RawRoute],
+  log: Log,
+): Promise<void> {
+  try {
+    await route(request, response, request.url?.slice(prefix.length).split('?', 1)[0] ?? '');
+  } catch (error) {
+    log.error({ reason: messageOf(error), path: prefix }, 'HTTP request failed');
+    if (response.headersSent) response.destroy();
+    else send(request, response, text(500, 'internal error; the log of this node says more'));
+  }
+}
+
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
-  response.on('error', () => response.destroy());
   const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body;
   const length: Record<string, string> = reply.status === 304 ? {} : { 'content-length': String(body.length) };
   response.writeHead(reply.status, { ...ALWAYS, ...length, ...reply.headers });

@@ -40,6 +40,7 @@ async function served(t: Test) {
     metricsAccess: 'loopback',
     metrics,
     ready: async () => ({ ready: true }),
+    fileOrigins: () => [],
   });
   const upgrades = { count: 0 };
   const server = await startHttpServer({

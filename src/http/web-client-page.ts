@@ -6,6 +6,8 @@ export interface PageOptions {
   /** path of the WebSocket on this host, or a whole ws(s):// URL */
   readonly webSocket: string;
   readonly registration: boolean;
+  /** hosts of uploaded files; pictures, sound and film from there, and from nowhere else, are shown in messages */
+  readonly fileHosts: readonly string[];
 }
 
 /** The page itself has no script and no style of its own in it, so that the content security policy can be strict. */
@@ -33,11 +35,11 @@ export function indexPage({ domain, assetsPath }: PageOptions): string {
 
 /**
  * The script that starts Converse. Everything that Converse would fetch from other hosts by default (provider lists,
- * room search, pictures and players in messages) is off; its footer, which shows pictures from its own site, is
+ * room search, players, pictures in messages that were not uploaded here) is off; its footer, which shows pictures from its own site, is
  * replaced by one line of credit (Converse keeps an element that is already defined). With a registration domain set,
  * Converse 14 answers a failed connection by connecting again at once, a hundred times a second: that is slowed down.
  */
-export function clientScript({ domain, assetsPath, webSocket, registration }: PageOptions): string {
+export function clientScript({ domain, assetsPath, webSocket, registration, fileHosts }: PageOptions): string {
   const settings = {
     view_mode: 'fullscreen',
     show_background: true,
@@ -58,10 +60,10 @@ export function clientScript({ domain, assetsPath, webSocket, registration }: Pa
     autocomplete_providers_url: '',
     providers_link: '',
     muc_search_service: '',
-    render_media: false,
-    allowed_audio_domains: [],
-    allowed_image_domains: [],
-    allowed_video_domains: [],
+    render_media: fileHosts.length > 0,
+    allowed_audio_domains: fileHosts,
+    allowed_image_domains: fileHosts,
+    allowed_video_domains: fileHosts,
     embed_3rd_party_media_players: false,
     fetch_url_headers: false,
     // They need XEP-0163 on the server, which is not offered; without it they only log errors.
@@ -118,16 +120,18 @@ export const FAVICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 
  * What the page may load and connect to: this host only. `wasm-unsafe-eval` is for the end-to-end encryption's
  * WebAssembly; inline styles are how Converse sizes its views; data: and blob: pictures are avatars and previews.
  * @param webSocketOrigin ws(s)://host, spelt out because older browsers do not count it as 'self'
+ * @param fileOrigins where uploaded files are put and shown, besides this host
  */
-export function contentSecurityPolicy(webSocketOrigin: string): string {
+export function contentSecurityPolicy(webSocketOrigin: string, fileOrigins: readonly string[]): string {
+  const files = fileOrigins.map((origin) => ` ${origin}`).join('');
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
     "style-src 'self' 'unsafe-inline'",
-    "img-src 'self' data: blob:",
-    "media-src 'self' data: blob:",
+    `img-src 'self' data: blob:${files}`,
+    `media-src 'self' data: blob:${files}`,
     "font-src 'self' data:",
-    `connect-src 'self' ${webSocketOrigin}`,
+    `connect-src 'self' ${webSocketOrigin}${files}`,
     "worker-src 'self' blob:",
     "manifest-src 'self'",
     "form-action 'self'",

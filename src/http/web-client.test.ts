@@ -7,6 +7,7 @@ const routes = webClientRoutes({
   publicWebSocketUrl: '',
   path: '/ws',
   registration: () => true,
+  fileOrigins: () => ['https://files.example.org'],
 });
 const assets = Object.keys(routes).find((path) => path.startsWith('/converse/'))!;
 const body = async (path: string) => String((await routes[path]!(requestTo(path))).body);
@@ -26,9 +27,11 @@ t.test('the content security policy allows no other host, no inline script and n
   const reply = await routes['/']!(requestTo('/', { host: 'chat.example.org', secure: true }));
   const policy = reply.headers?.['content-security-policy'] ?? '';
   t.match(policy, "default-src 'none'");
-  t.match(policy, "connect-src 'self' wss://chat.example.org;");
+  t.match(policy, "connect-src 'self' wss://chat.example.org https://files.example.org;");
+  t.match(policy, "img-src 'self' data: blob: https://files.example.org;");
+  t.match(policy, "media-src 'self' data: blob: https://files.example.org;");
   t.notMatch(policy, /script-src[^;]*'unsafe-(inline|eval)'/);
-  t.notMatch(policy, /https:|\*/);
+  t.notMatch(policy.replaceAll('https://files.example.org', ''), /https:|\*/);
 });
 
 t.test('the script points Converse at this server', async (t) => {
@@ -37,8 +40,10 @@ t.test('the script points Converse at this server', async (t) => {
     '"view_mode": "fullscreen"',
     '"locked_domain": "chat.example.org"',
     'new URL("/ws", location.href)',
+    '"render_media": true',
+    '"allowed_image_domains": [\n    "files.example.org"\n  ]',
   ])
-    t.match(script, setting);
+    t.ok(script.includes(setting), setting);
 });
 
 t.test('a configured public URL is used as it is', async (t) => {
@@ -47,8 +52,11 @@ t.test('a configured public URL is used as it is', async (t) => {
     publicWebSocketUrl: 'wss://ws.example.org/x',
     path: '/ws',
     registration: () => false,
+    fileOrigins: () => [],
   });
-  t.match(String((await other['/client.js']!(requestTo('/client.js'))).body), 'new URL("wss://ws.example.org/x"');
+  const script = String((await other['/client.js']!(requestTo('/client.js'))).body);
+  t.match(script, 'new URL("wss://ws.example.org/x"');
+  t.match(script, '"render_media": false', 'without uploads no picture is shown');
   t.match((await other['/']!(requestTo('/'))).headers, {
     'content-security-policy': /connect-src 'self' wss:\/\/ws\.example\.org;/,
   });

@@ -11,6 +11,8 @@ import { type WebSocketUrlOptions, webSocketUrl } from './websocket-url.ts';
 export interface WebClientOptions extends WebSocketUrlOptions {
   /** whether the page shows the way to register to this client */
   readonly registration: (client: ClientAddress) => boolean;
+  /** origins where uploaded files are put and shown */
+  readonly fileOrigins: () => readonly string[];
 }
 
 /** All of Converse's files and their gzip are about 9 MB; a page needs 3. */
@@ -33,11 +35,15 @@ export function webClientRoutes(options: WebClientOptions): Record<string, Route
     assetsPath,
     webSocket: options.publicWebSocketUrl === '' ? options.path : options.publicWebSocketUrl,
     registration: options.registration(client),
+    fileHosts: options.fileOrigins().map((origin) => new URL(origin).hostname),
   });
   return {
     '/': ({ client, headers }) =>
       checked(headers['if-none-match'], 'text/html; charset=utf-8', indexPage(page(client)), {
-        'content-security-policy': contentSecurityPolicy(new URL(webSocketUrl(client, options)).origin),
+        'content-security-policy': contentSecurityPolicy(
+          new URL(webSocketUrl(client, options)).origin,
+          options.fileOrigins(),
+        ),
       }),
     '/client.js': ({ client, headers }) =>
       checked(headers['if-none-match'], 'text/javascript; charset=utf-8', clientScript(page(client))),

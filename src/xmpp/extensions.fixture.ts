@@ -116,7 +116,7 @@ export interface Answer {
   /** payload of a result, condition of an error */
   readonly body: string;
   /** application-specific condition of an error, when it has one */
-  readonly app?: string;
+  readonly appCondition?: string;
 }
 
 /** Items of nodes in a map; `load` answers at once. */
@@ -253,8 +253,8 @@ export class FakeUser implements SessionPort {
       to: parseJid(iq.attrs['to'] ?? ROMEO),
       stream: from === undefined ? this.live[0] : undefined,
       reply: (body = '') => answers.push({ outcome: 'result', body }),
-      error: (condition, _text, app) =>
-        answers.push({ outcome: 'error', body: condition, ...(app !== undefined && { app }) }),
+      error: (condition, _text, appCondition) =>
+        answers.push({ outcome: 'error', body: condition, ...(appCondition && { appCondition }) }),
     };
     const outcome = dispatchIq(this.protocol.iqTable, this, request);
     if (answers.length > 1) throw new Error('answered twice');

@@ -45,6 +45,7 @@ import { markersModule } from './xep0333-markers.ts';
 import { hintsModule } from './xep0334-hints.ts';
 import { csiModule } from './xep0352-csi.ts';
 import { stanzaIdModule } from './xep0359-stanza-ids.ts';
+import { httpUploadModule, type UploadPort } from './xep0363-http-upload.ts';
 import { omemoModule } from './xep0384-omemo.ts';
 import { bookmarksModule } from './xep0402-bookmarks.ts';
 import { occupantIdModule } from './xep0421-occupant-id.ts';
@@ -65,6 +66,8 @@ export interface ProtocolDeps {
   readonly items: ItemPort;
   readonly pepLimits?: PepLimits;
   readonly personalLimits?: PersonalLimits;
+  /** files of clients; absent when this node offers no uploads */
+  readonly uploads?: UploadPort;
   /** services beside the server itself; none by default */
   readonly serverItems?: readonly DiscoItem[];
   /** modules that other parts bring along, such as rooms */
@@ -157,6 +160,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     inboxModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
     pubsubModule(pep),
     ...NODE_MODULES,
+    httpUploadModule(deps.uploads),
     ...more,
   ];
   const server = {

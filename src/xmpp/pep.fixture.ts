@@ -34,7 +34,7 @@ export function setting(user: FakeUser, node: string, field: string): string | u
 }
 
 /** `result`, or the condition of an error and what `pubsub#errors` adds. */
-export function outcome({ outcome: is, body, app }: Answer): string {
+export function outcome({ outcome: is, body, appCondition: app }: Answer): string {
   if (is !== 'error') return is;
   return app === undefined ? body : `${body} ${/^<([a-z-]+)/.exec(app)?.[1]}`;
 }

@@ -97,6 +97,19 @@ export class ConversePage {
     await this.page.press('textarea.chat-textarea', 'Enter');
   }
 
+  /** Chooses a file to send, as with the paper clip. */
+  async sendFile(file: { readonly name: string; readonly mimeType: string; readonly buffer: Buffer }): Promise<void> {
+    await this.page.setInputFiles('converse-chat-toolbar input.fileupload', file);
+  }
+
+  /** Addresses of the pictures that are really shown in the open chat. */
+  pictures(): Promise<string[]> {
+    // As source text, since the types of the browser's globals are not part of this project.
+    return this.page.evaluate(
+      `[...document.querySelectorAll('converse-chat-message-body img')].filter((i) => i.naturalWidth > 0).map((i) => i.src)`,
+    );
+  }
+
   /** Texts in the open chat, in the order on the screen. */
   texts(): Promise<string[]> {
     return this.page
