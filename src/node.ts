@@ -7,6 +7,7 @@ import { decideRegistration } from './actors/registration.ts';
 import { createRoomsPort } from './actors/rooms-port.ts';
 import { createRuntime, type Runtime, type RuntimeOptions } from './actors/runtime.ts';
 import { SeeOther } from './actors/see-other.ts';
+import { onOwnPublished, publishRead } from './actors/session-synced.ts';
 import { createUploadPort } from './actors/upload-port.ts';
 import { systemClock } from './base/clock.ts';
 import { EXIT, messageOf } from './base/errors.ts';
@@ -104,6 +105,7 @@ async function openCore(config: Config, log: Log, doors: boolean): Promise<Core>
     startedAtMs: systemClock.now(),
     archive: createArchivePort(store, config.node.shards),
     items: createItemPort(store, config.node.shards),
+    onPublished: onOwnPublished,
     rosterLimits: rosterLimitsOf(config),
     pepLimits: pepLimitsOf(config),
     personalLimits: personalLimitsOf(config),
@@ -135,6 +137,7 @@ async function openCore(config: Config, log: Log, doors: boolean): Promise<Core>
       services: uploads ? ['conference', 'upload'] : ['conference'],
       dispatchIq: (session, request) => dispatchIq(protocol.iqTable, session, request) === 'handled',
       pep: protocol.pep,
+      readMoved: publishRead,
       registration: decideRegistration,
       setPassword: async (user, password) =>
         (await accounts.setPassword(user, password)) === 'done' ? 'done' : 'busy',

@@ -13,7 +13,7 @@ import {
 } from '../xmpp/muc-words.ts';
 import { fail, result } from './group-answers.ts';
 import { setAffiliation } from './group-members.ts';
-import { invite } from './group-messages.ts';
+import { bookmark, invite } from './group-messages.ts';
 import { broadcast, seesJids, takeOut } from './group-presence.ts';
 import {
   affiliationOf,
@@ -180,7 +180,10 @@ function affiliate(step: GroupStep, room: Room, send: Send, { user, affiliation,
   if (was === affiliation) return;
   setAffiliation(step, user, affiliation, affiliation === 'outcast' ? reason : undefined);
   const actor = group.occupants.get(send.from)?.nick;
-  if (isMember(affiliation) && !isMember(was)) invite(step, room, { from: send.from, user, reason });
+  if (isMember(affiliation) && !isMember(was)) {
+    invite(step, room, { from: send.from, user, reason });
+    bookmark(step, room, user);
+  }
   const devices = [...group.occupants.values()].filter((occupant) => occupant.user === user);
   if (affiliation === 'outcast') return kick(step, devices, STATUS.banned, actor, reason);
   if (room.config.membersOnly && !isMember(affiliation))

@@ -165,7 +165,10 @@ function onMediated(step: GroupStep, room: Room, send: Send, occupant: Occupant 
     if (adds && setAffiliation(step, user, 'member') === 'full')
       return refuse(step, send, 'resource-constraint', 'the group has as many members as it may');
   }
-  for (const { user, reason } of users) invite(step, room, { from: send.from, user, reason, id: send.id });
+  for (const { user, reason } of users) {
+    invite(step, room, { from: send.from, user, reason, id: send.id });
+    if (isMember(affiliationOf(step.group, user))) bookmark(step, room, user);
+  }
   answer(send, { ok: true }, step.turn);
 }
 
@@ -204,6 +207,12 @@ export function invite(step: GroupStep, room: Room, { from, user, reason, id }: 
     via: { from: group.id, to: group.id },
   };
   relay(step, send, user);
+}
+
+/** The member's clients enter the group from now on, on all devices (XEP-0402). */
+export function bookmark({ group, turn }: GroupStep, { config }: Room, user: string): void {
+  turn.outbox.push({ to: sessionKey(user), body: { t: 'added', room: group.id, name: config.name } });
+  turn.live.push(undefined);
 }
 
 function passDecline(step: GroupStep, send: Send, decline: Element): void {

@@ -35,6 +35,8 @@ export interface ChatItem {
 /** Outbox item that must not be lost: between sessions (subscriptions), what becomes of a membership, a group's to a direct chat. */
 export type PostItem =
   | { readonly t: 'peer'; readonly msg: PeerMessage }
+  /** the user is a member of this group from now on; `name` is '' when the group has none */
+  | { readonly t: 'added'; readonly room: string; readonly name: string }
   /** a message that a group hands to the direct chat of two users: private messages, invitations */
   | { readonly t: 'relay'; readonly send: Send }
   /** `cur` is the member's cursor of the chat (UserChatRow) when it went: who joined at or after it is someone else */

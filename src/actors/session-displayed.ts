@@ -74,20 +74,21 @@ function forget(session: SessionState, number: number): void {
 /**
  * Everything in the chat up to the message with this XEP-0359 id has been displayed (XEP-0490 3.2), at once and within
  * the turn. The id is the one by the user's server (the inboxSeq); in a room, the room's (the chatSeq).
+ * @param tells the user's nodes are told (`readMoved`)
  * @returns false when it names no message of this chat, or one that counts as read already
  */
-export function markRead(session: SessionState, chat: string, stanzaId: string): boolean {
+export function markRead(session: SessionState, chat: string, stanzaId: string, tells = true): boolean {
   if (!/^[1-9]\d{0,15}$/.test(stanzaId)) return false;
   const number = Number(stanzaId);
-  if (!isDirect(chat)) return moveRead(session, chat, number);
+  if (!isDirect(chat)) return moveRead(session, chat, number, tells);
   const pointer = number <= session.inboxSeq ? session.parts.readInbox(session.user, number) : undefined;
   // What is hidden was told without an id.
   if (pointer === undefined || pointer.c !== chat || pointer.h !== undefined) return false;
-  return moveRead(session, chat, pointer.q);
+  return moveRead(session, chat, pointer.q, tells);
 }
 
 /** @param read chatSeq */
-function moveRead(session: SessionState, chat: string, read: number): boolean {
+function moveRead(session: SessionState, chat: string, read: number, tells = true): boolean {
   const row = rowOf(session, chat);
   if (row === undefined || read <= row.read || read > row.cur) return false;
   const direct = isDirect(chat);
@@ -98,7 +99,7 @@ function moveRead(session: SessionState, chat: string, read: number): boolean {
   session.put(chatRowKey(chat), { ...row, read, unread } satisfies UserChatRow);
   const id = direct ? newest?.i : read;
   const stanzaId = !direct || newest?.q === read ? String(id) : undefined;
-  session.parts.readMoved?.(session, { chat, read, unread, stanzaId });
+  if (tells) session.parts.readMoved?.(session, { chat, read, unread, stanzaId });
   return true;
 }
 

@@ -24,6 +24,7 @@ import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { putStored, readStored } from './session-stored.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
+import { bookmarkRoom } from './session-synced.ts';
 import { isChatRowKey, type SessionEffect, type SessionParts, type Stream } from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
 
@@ -258,6 +259,7 @@ export class SessionState implements SessionPort {
       if (this.untaken.size > 0) onInboxHas(this, item.chat);
       return;
     }
+    if (item.t === 'added' && this.exists) bookmarkRoom(this, item);
     if (item.t === 'peer') this.#onPeer(item.msg, source.idx * POSTS_PER_OP_MAX + source.pos);
     this.turn.effects.push({ t: 'ackDelivery', source });
   }

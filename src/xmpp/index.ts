@@ -29,7 +29,7 @@ import { avatarModule } from './xep0084-avatar.ts';
 import { chatStatesModule } from './xep0085-chat-states.ts';
 import { type Software, versionModule } from './xep0092-version.ts';
 import { capsElement, capsModule, capsVer } from './xep0115-caps.ts';
-import { accountNodes, createPep, type Pep, pepModule, pepParts } from './xep0163-pep.ts';
+import { accountNodes, createPep, type Pep, type PepOptions, pepModule, pepParts } from './xep0163-pep.ts';
 import { nickModule } from './xep0172-nick.ts';
 import { receiptsModule } from './xep0184-receipts.ts';
 import { blockingModule } from './xep0191-blocking.ts';
@@ -65,6 +65,8 @@ export interface ProtocolDeps {
   /** where the items of accounts' nodes are */
   readonly items: ItemPort;
   readonly pepLimits?: PepLimits;
+  /** a device published an item of its account's */
+  readonly onPublished?: PepOptions['onPublished'];
   readonly personalLimits?: PersonalLimits;
   /** files of clients; absent when this node offers no uploads */
   readonly uploads?: UploadPort;
@@ -117,7 +119,13 @@ function nodeDefaults(modules: readonly XmppModule[]): ReadonlyMap<string, Parti
 /** @throws Error when two modules claim the same iq */
 export function buildProtocol(deps: ProtocolDeps): Protocol {
   const { items, pepLimits = PEP_LIMITS, more = [] } = deps;
-  const pep = pepParts({ port: items, limits: pepLimits, defaults: nodeDefaults([...NODE_MODULES, ...more]) });
+  const defaults = nodeDefaults([...NODE_MODULES, ...more]);
+  const pep = pepParts({
+    port: items,
+    limits: pepLimits,
+    defaults,
+    ...(deps.onPublished && { onPublished: deps.onPublished }),
+  });
   const personal = deps.personalLimits ?? PERSONAL_LIMITS;
   const modules: XmppModule[] = [
     ...elsewhere,

@@ -39,6 +39,8 @@ export interface PepParts {
   readonly limits: PepLimits;
   /** how nodes of these names differ from the default when they are created without being told */
   readonly defaults: ReadonlyMap<string, Partial<NodeConfig>>;
+  /** Called in the turn in which a device of the account publishes an item. */
+  onPublished?(session: SessionPort, node: string, item: Pick<StoredItem, 'id' | 'xml'>): void;
 }
 
 const TOTALS = 'pep';

@@ -63,8 +63,10 @@ const publish: PubsubAction = ({ parts, session, request, action, node }) => {
   const options = readForm(request.payload.getChild('publish-options', NS_PUBSUB), 'options');
   if (options !== undefined && isFault(options)) return refuse(request, options);
   const id: string | undefined = item.attrs['id'];
-  const done = publishItem(parts, session, node, { id: id === '' ? undefined : id, xml: xmlOf(payload, '') }, options);
+  const xml = xmlOf(payload, '');
+  const done = publishItem(parts, session, node, { id: id === '' ? undefined : id, xml }, options);
   if (isFault(done)) return refuse(request, done);
+  parts.onPublished?.(session, node, { id: done.id, xml });
   replyWith(request, element('publish', { node }, element('item', { id: done.id })));
 };
 

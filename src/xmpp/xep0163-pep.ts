@@ -5,7 +5,7 @@ import { type InterestParts, onAvailable, onInfo, onSubscribed } from './pep-int
 import { refusedAccess } from './pubsub-access.ts';
 import { metaForm, type NodeConfig } from './pubsub-config.ts';
 import { onEvent, onWants } from './pubsub-events.ts';
-import { allNodes, eraseItems, getNode } from './pubsub-nodes.ts';
+import { allNodes, eraseItems, getNode, type PepParts } from './pubsub-nodes.ts';
 import { type NewItem, publishItem, retract } from './pubsub-publish.ts';
 import {
   type ItemIndex,
@@ -54,14 +54,21 @@ export interface PepOptions {
   readonly limits?: PepLimits;
   /** nodes that differ from the default when they are made without being told how */
   readonly defaults: ReadonlyMap<string, Partial<NodeConfig>>;
+  readonly onPublished?: PepParts['onPublished'];
   /** clients by their capabilities that are remembered; beyond, the one longest unseen is asked again */
   readonly capsMax?: number;
 }
 
 export const CAPS_MAX = 2000;
 
-export function pepParts({ port, limits = PEP_LIMITS, defaults, capsMax = CAPS_MAX }: PepOptions): InterestParts {
-  return { port, limits, defaults, known: new BoundedMap(capsMax) };
+export function pepParts({
+  port,
+  limits = PEP_LIMITS,
+  defaults,
+  onPublished,
+  capsMax = CAPS_MAX,
+}: PepOptions): InterestParts {
+  return { port, limits, defaults, ...(onPublished && { onPublished }), known: new BoundedMap(capsMax) };
 }
 
 export function createPep(parts: InterestParts): Pep {

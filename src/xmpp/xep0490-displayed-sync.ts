@@ -10,7 +10,7 @@ export const displayedSyncModule: XmppModule = {
     title: 'Message Displayed Synchronization',
     version: '1.0.1',
     url: 'https://xmpp.org/extensions/xep-0490.html',
-    note: 'the node, private even when the client does not say so; no server assist',
+    note: 'one cursor with markers (XEP-0333) and the inbox (XEP-0430); no server assist',
   },
   pepNodes: { [NS_MDS]: PRIVATE_CONFIG },
 };

@@ -166,6 +166,14 @@ t.test(
     t.equal(invitation.getChild('x', 'jabber:x:conference')?.attrs['jid'], room);
     t.equal(invitation.attrs['from'], room);
     t.equal(invitation.getChild('x', `${NS_MUC}#user`)?.getChild('invite')?.attrs['from'], owner.bare);
+    const bookmarks = await member.iq(
+      'get',
+      `<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:bookmarks:1'/></pubsub>`,
+    );
+    const items = bookmarks.getChild('pubsub')?.getChild('items')?.getChildren('item') ?? [];
+    const bookmark = items.find(({ attrs }) => attrs['id'] === room);
+    t.ok(bookmark, 'their clients find it among the bookmarks');
+    t.match(bookmark?.getChild('conference')?.attrs, { autojoin: 'true' });
     await say(owner, room, 'during 1');
     await say(owner, room, 'during 2');
     t.same((await archiveOf(member, room)).bodies, ['during 1', 'during 2'], 'who never entered has it in the archive');
@@ -190,6 +198,11 @@ t.test(
     member.send(`<message xmlns='jabber:client' to='${room}' type='groupchat' id='seen'>${marker}</message>`);
     await owner.expect('chat-markers');
     t.match((await inboxOf(member, room)).attrs, { unread: '0' }, 'until some device has displayed it');
+    const marks = await member.iq(
+      'get',
+      `<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:mds:displayed:0'/></pubsub>`,
+    );
+    t.match(marks.toString(), new RegExp(`id=.${room}.*id=.${page.ids[0]}.`), 'and told to all devices (XEP-0490)');
     t.equal(member.pending(isMessage('before')).length, 0, 'nor is it told at the door');
     await administer(owner, room, item(member.bare, 'none'));
     await member.expect(left(room, 'm'));
