@@ -57,7 +57,8 @@ export function clientScript({ domain, assetsPath, webSocket, registration }: Pa
     xmpp_providers_url: '',
     autocomplete_providers_url: '',
     providers_link: '',
-    muc_search_service: '',
+    // Without one its dialog has no field for a room's address (Converse 14); this server answers that it does not search.
+    muc_search_service: domain,
     render_media: false,
     allowed_audio_domains: [],
     allowed_image_domains: [],
