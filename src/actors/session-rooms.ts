@@ -151,7 +151,7 @@ function pass(
   const xml = renderMessage(record, {
     ...seenInRoom(chat, seq, record),
     to: stream.jid,
-    ...(late && { delay: { from: session.parts.roomDomain ?? session.domain } }),
+    ...(late && { delay: { from: chat } }),
   });
   session.turn.effects.push({ t: 'stanza', stream, xml, seq: 0 });
 }
