@@ -71,6 +71,7 @@ t.test('affiliations: who may give which, and what they are worth', async (t) =>
     ?.getChildren('item')
     .map((one) => one.attrs['jid']);
   t.equal((members?.length ?? 0) + 1, 4, 'one more than the group may have is not taken');
+  t.notMatch(list.toString(), /role=/, 'roles are of those who are here: clients mistake them for something else');
   t.equal(
     conditionOf(await guest.iq('get', `<query xmlns='${NS_MUC}#admin'><item affiliation='outcast'/></query>`, room)),
     'forbidden',
@@ -89,6 +90,11 @@ t.test('roles: kick, voice, moderator', async (t) => {
   t.match(itemOf(await guest.expect((el) => itemOf(el)['role'] === 'participant')), { affiliation: 'none' });
   await say(guest, room, 'thank you');
   t.equal(conditionOf(await administer(guest, room, role('a', 'none'))), 'forbidden');
+  t.equal((await configure(owner, room, { moderatedroom: '0' })).attrs['type'], 'result');
+  t.equal((await administer(admin, room, role('g', 'visitor'))).attrs['type'], 'result', 'in any room');
+  t.match(itemOf(await guest.expect((el) => itemOf(el)['role'] === 'visitor')), { affiliation: 'none' });
+  guest.send(groupchat(room, 'may I again?'));
+  t.equal(conditionOf(await guest.expect((el) => el.name === 'message' && isError(el))), 'forbidden');
   t.equal(conditionOf(await administer(admin, room, role('o', 'none'))), 'not-allowed');
   t.equal(conditionOf(await administer(admin, room, role('x', 'none'))), 'item-not-found');
   t.equal((await administer(admin, room, role('g', 'none', '<reason>Avaunt</reason>'))).attrs['type'], 'result');
@@ -109,6 +115,7 @@ t.test('a ban ends presence and membership, until it is lifted', async (t) => {
   t.equal(await refusedToEnter(guest, room, 'g'), 'forbidden');
   const bans = await owner.iq('get', `<query xmlns='${NS_MUC}#admin'><item affiliation='outcast'/></query>`, room);
   t.match(bans.toString(), /guest@localhost.*Treason/);
+  t.notMatch(bans.toString(), /role=|nick=/, 'XEP-0045 9.2');
   t.equal(conditionOf(await administer(owner, room, item(owner.bare, 'outcast'))), 'conflict');
   await administer(owner, room, item(guest.bare, 'none'));
   t.match(itemOf(await enter(guest, room, 'g')), { affiliation: 'none' });
