@@ -228,3 +228,17 @@ t.test('rooms, occupants and what was said outlive the server; who is gone meanw
   const present = wraith.pending((el) => el.name === 'presence').map(({ el }) => el.attrs['from']);
   t.same(present, [`${room}/oldhag`], 'those of before the restart are gone');
 });
+
+t.test('a device that enters again after a restart is not taken for the one that is gone', async (t) => {
+  const haunted = roomJid('haunted');
+  const before = await node.login('crone', 'desktop');
+  // Its stream could be resumed: the room does not hear that it ends with the server.
+  await before.enable();
+  await before.available();
+  await create(before, haunted, 'c');
+  await node.restart();
+  const after = await node.online('crone', 'desktop');
+  await enter(after, haunted, 'c');
+  await node.settle(after);
+  t.equal((await say(after, haunted, 'still here')).attrs['type'], 'groupchat');
+});
