@@ -59,7 +59,6 @@ function list(step: GroupStep, room: Room, send: Send, { affiliation, role }: Ad
   const { group } = step;
   const mine = affiliationOf(group, send.sender);
   const own = group.occupants.get(send.from);
-  const privileged = mine === 'owner' || mine === 'admin';
   const items: string[] = [];
   if (role !== undefined) {
     if (own?.role !== 'moderator') return fail(step, send, 'forbidden', 'moderators see roles');
@@ -71,10 +70,11 @@ function list(step: GroupStep, room: Room, send: Send, { affiliation, role }: Ad
     return result(step, send, `<query xmlns='${NS_MUC_ADMIN}'>${items.join('')}</query>`);
   }
   if (affiliation === undefined) return fail(step, send, 'bad-request', 'an affiliation or a role is needed');
-  const { memberList, whois, membersOnly } = room.config;
-  // The lists name real addresses: where those are hidden, administrators see them, in members-only rooms members too.
-  const open = whois === 'anyone' || membersOnly;
+  const { memberList, whois } = room.config;
+  // The lists name real addresses. Where those are hidden, owners see them, and administrators those whom they rule.
+  const open = whois === 'anyone';
   const asksMembers = affiliation !== 'outcast' && affiliation !== 'none';
+  const privileged = mine === 'owner' || (mine === 'admin' && RANK[affiliation] < RANK.admin);
   const entitled =
     memberList === 'anyone'
       ? isMember(mine) || own !== undefined

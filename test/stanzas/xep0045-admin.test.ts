@@ -289,6 +289,35 @@ t.test('non-anonymous rooms show who is who, and say so', async (t) => {
   t.same(codesOf(await guest.expect((el) => codesOf(el).includes(104))), [104, 173]);
 });
 
+t.test('who may see the lists of affiliations', async (t) => {
+  const room = roomJid('lists');
+  await create(owner, room, 'o', { membersonly: '1' });
+  await administer(owner, room, item(admin.bare, 'admin'), item(member.bare, 'member'));
+  await enter(member, room, 'm');
+  const lists = ['owner', 'admin', 'member', 'outcast'];
+  const seen = async (client: Client): Promise<string[]> => {
+    const given: string[] = [];
+    for (const one of lists) {
+      const query = `<query xmlns='${NS_MUC}#admin'><item affiliation='${one}'/></query>`;
+      const answer = await client.iq('get', query, room);
+      if (answer.attrs['type'] === 'result') given.push(one);
+      else t.equal(conditionOf(answer), 'forbidden');
+    }
+    return given;
+  };
+  t.same(await seen(owner), lists);
+  t.same(
+    await seen(admin),
+    ['member', 'outcast'],
+    'XEP-0045 10.5, 10.8: in semi-anonymous rooms the others are for owners',
+  );
+  t.same(await seen(member), [], 'addresses are hidden from members, so are lists of them');
+  t.same(await seen(guest), []);
+  await configure(owner, room, { whois: 'anyone' });
+  t.same(await seen(member), ['owner', 'admin', 'member'], 'XEP-0045 9.5');
+  t.same(await seen(guest), []);
+});
+
 t.test('an account that is removed leaves its groups', async (t) => {
   const room = roomJid('mourning');
   await create(owner, room, 'o');
