@@ -100,7 +100,9 @@ async function room(t: Test, site: Site): Promise<void> {
   romeo.connection.send($msg({ to: room, type: 'groupchat' }).c('subject').t('Rosemary'));
   const isSubject = (el: El) => first(el, 'subject')?.textContent === 'Rosemary';
   await until('the subject', () => juliet.messages.some(isSubject));
-  t.ok(values(await query(juliet, 'conference.localhost', NS_ITEMS), 'item', 'jid').includes(room));
+  // The service keeps its list for a moment.
+  const list = () => query(romeo, 'conference.localhost', NS_ITEMS);
+  await until('the service to list it', async () => values(await list(), 'item', 'jid').includes(room));
   const info = await query(juliet, room, NS_INFO);
   t.equal(first(info, 'identity')?.getAttribute('name'), 'The Heath');
   t.ok(values(info, 'feature', 'var').includes('muc_passwordprotected'));
