@@ -17,6 +17,7 @@ import { bookmark, invite } from './group-messages.ts';
 import { broadcast, seesJids, takeOut } from './group-presence.ts';
 import {
   affiliationOf,
+  type GroupState,
   type GroupStep,
   holdersOf,
   type Occupant,
@@ -44,7 +45,7 @@ export function onAdmin(step: GroupStep, room: Room, send: Send, query: Element)
   const changes: (() => void)[] = [];
   for (const item of items) {
     const change =
-      item.role !== undefined ? planRole(step, room, send, item, item.role) : planAffiliation(step, room, send, item);
+      item.role !== undefined ? planRole(step, send, item, item.role) : planAffiliation(step, room, send, item);
     if (typeof change !== 'function') return fail(step, send, change[0], change[1]);
     changes.push(change);
   }
@@ -58,7 +59,6 @@ function list(step: GroupStep, room: Room, send: Send, { affiliation, role }: Ad
   const { group } = step;
   const mine = affiliationOf(group, send.sender);
   const own = group.occupants.get(send.from);
-  const privileged = mine === 'owner' || mine === 'admin';
   const items: string[] = [];
   if (role !== undefined) {
     if (own?.role !== 'moderator') return fail(step, send, 'forbidden', 'moderators see roles');
@@ -70,10 +70,11 @@ function list(step: GroupStep, room: Room, send: Send, { affiliation, role }: Ad
     return result(step, send, `<query xmlns='${NS_MUC_ADMIN}'>${items.join('')}</query>`);
   }
   if (affiliation === undefined) return fail(step, send, 'bad-request', 'an affiliation or a role is needed');
-  const { memberList, whois, membersOnly } = room.config;
-  // The lists name real addresses: where those are hidden, administrators see them, in members-only rooms members too.
-  const open = whois === 'anyone' || membersOnly;
+  const { memberList, whois } = room.config;
+  // The lists name real addresses. Where those are hidden, owners see them, and administrators those whom they rule.
+  const open = whois === 'anyone';
   const asksMembers = affiliation !== 'outcast' && affiliation !== 'none';
+  const privileged = mine === 'owner' || (mine === 'admin' && RANK[affiliation] < RANK.admin);
   const entitled =
     memberList === 'anyone'
       ? isMember(mine) || own !== undefined
@@ -83,12 +84,16 @@ function list(step: GroupStep, room: Room, send: Send, { affiliation, role }: Ad
   if (!privileged && !(asksMembers && open && entitled)) return fail(step, send, 'forbidden', 'for administrators');
   for (const [jid, one] of group.affiliates) {
     if (one.affiliation !== affiliation) continue;
-    const here = [...group.occupants.values()].find(({ user }) => user === jid);
-    const nick = here?.nick ?? one.nick;
-    const reason = affiliation === 'outcast' ? one.reason : undefined;
-    items.push(itemXml({ affiliation, role: here?.role ?? 'none', jid, nick, reason }));
+    // Without roles, which are optional (9.5, 10.5) and wrong for bans (9.2): Converse 14 takes them for something else.
+    if (affiliation === 'outcast') items.push(itemXml({ affiliation, jid, reason: one.reason }));
+    else items.push(itemXml({ affiliation, jid, nick: nickOf(group, jid) ?? one.nick }));
   }
   result(step, send, `<query xmlns='${NS_MUC_ADMIN}'>${items.join('')}</query>`);
+}
+
+function nickOf({ occupants }: GroupState, user: string): string | undefined {
+  for (const occupant of occupants.values()) if (occupant.user === user) return occupant.nick;
+  return undefined;
 }
 
 function leavesNoOwner({ group }: GroupStep, items: readonly AdminItem[]): boolean {
@@ -102,7 +107,7 @@ function leavesNoOwner({ group }: GroupStep, items: readonly AdminItem[]): boole
 }
 
 /** Kick, voice, moderator (8.2–8.4, 9.6, 9.7). */
-function planRole(step: GroupStep, room: Room, send: Send, item: AdminItem, role: Role): Fault | (() => void) {
+function planRole(step: GroupStep, send: Send, item: AdminItem, role: Role): Fault | (() => void) {
   const { group } = step;
   const actor = group.occupants.get(send.from);
   if (actor?.role !== 'moderator') return ['forbidden', 'for moderators'];
@@ -120,7 +125,6 @@ function planRole(step: GroupStep, room: Room, send: Send, item: AdminItem, role
   const touchesModerator = role === 'moderator' || target.role === 'moderator';
   if (touchesModerator && RANK[mine] < RANK.admin) return ['forbidden', 'for administrators of the room'];
   if (role !== 'moderator' && RANK[theirs] >= RANK.admin) return ['not-allowed', 'administrators are moderators'];
-  if (role === 'visitor' && !room.config.moderated) return ['not-allowed', 'the room is not moderated'];
   return () => {
     for (const holder of holders) {
       const now = { ...holder, role };

@@ -17,7 +17,7 @@ import { childElements, stanza, withTo, xmlOf } from '../xmpp/stanza.ts';
 import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
 import { answerFailure, answerTo } from './chat-log.ts';
 import { fail, ok } from './group-answers.ts';
-import { messageXml } from './group-messages.ts';
+import { messageXml, newSubject } from './group-messages.ts';
 import { destroy } from './group-owner.ts';
 import { broadcast, isBroadcast, presenceXml, seesJids, takeOut } from './group-presence.ts';
 import {
@@ -229,7 +229,7 @@ function welcome(
         { from, to: had, now, max: limits.historyMax, usual: limits.historyDefault },
         history,
       );
-      const messages = past.map((one) => messageXml(group.id, one.seq, one.record, send.from, limits.roomDomain));
+      const messages = past.map((one) => messageXml(group.id, one.seq, one.record, send.from));
       const said: GroupAnswer = { xml: [...xml, ...messages, subject], joined: { nick: occupant.nick, had } };
       return { ...answerTo(send, { ok: true }), group: said };
     },
@@ -259,6 +259,8 @@ export function historyOf(
   let chars = wanted.maxChars ?? Number.POSITIVE_INFINITY;
   const kept: { readonly seq: number; readonly record: Parameters<typeof messageXml>[2] }[] = [];
   for (const one of [...log.read(first, to, count)].reverse()) {
+    // Subjects are no part of it (7.2.13): the one of now comes behind it.
+    if (newSubject(one.record) !== undefined) continue;
     chars -= one.record.inner.length;
     if (one.record.ts < oldest || chars < 0) break;
     kept.push(one);

@@ -32,7 +32,7 @@ export function onMessage(step: GroupStep, send: Send): void {
   if (send.type !== 'groupchat') return onMediated(step, room, send, occupant);
   if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
   if (occupant.role === 'visitor') return refuse(step, send, 'forbidden', 'visitors have no voice in a moderated room');
-  if (send.inner.includes('<subject') && !changeSubject(step, room, send, occupant)) return;
+  if (!changeSubject(step, room, send, occupant)) return;
   say(step, room, send, occupant);
 }
 
@@ -87,21 +87,26 @@ export function said({ group }: GroupStep, { sender }: Send): SendOutcome {
 
 /** @returns false when it may not, which has been answered */
 function changeSubject(step: GroupStep, room: Room, send: Send, { role, nick }: Occupant): boolean {
-  const { el } = parseMessage(send);
-  const subject = el.getChild('subject');
-  // XEP-0045 8.1: with a body it is a message that has a subject, not the room's.
-  if (subject === undefined || el.getChild('body') !== undefined || el.getChild('thread') !== undefined) return true;
+  const subject = newSubject(send);
+  if (subject === undefined) return true;
   if (role !== 'moderator' && !room.config.changeSubject) {
     refuse(step, send, 'forbidden', 'only moderators change the subject');
     return false;
   }
-  const text = subject.getText();
-  putRoom(step, { ...room, subject: { text, nick, ts: step.turn.now } });
+  putRoom(step, { ...room, subject: { text: subject, nick, ts: step.turn.now } });
   return true;
 }
 
+/** The room's new subject, when that is what a message is for (XEP-0045 8.1: it has neither a body nor a thread). */
+export function newSubject(message: Pick<Send, 'inner'>): string | undefined {
+  if (!message.inner.includes('<subject')) return undefined;
+  const { el } = parseMessage(message);
+  if (el.getChild('body') !== undefined || el.getChild('thread') !== undefined) return undefined;
+  return el.getChild('subject')?.getText();
+}
+
 /** The send as an element, for the few that have to be looked into. */
-function parseMessage({ inner }: Send): { readonly el: Element } {
+function parseMessage({ inner }: Pick<Send, 'inner'>): { readonly el: Element } {
   return parseChecked(`<message xmlns='jabber:client'>${inner}</message>`);
 }
 
@@ -227,6 +232,6 @@ function passDecline(step: GroupStep, send: Send, decline: Element): void {
 }
 
 /** A logged message as a device in the room gets it late; `to` is its full JID. */
-export function messageXml(room: string, seq: number, record: MessageRecord, to: string, by: string): string {
-  return renderMessage(record, { ...seenInRoom(room, seq, record), to, delay: { from: by } });
+export function messageXml(room: string, seq: number, record: MessageRecord, to: string): string {
+  return renderMessage(record, { ...seenInRoom(room, seq, record), to, delay: { from: room } });
 }

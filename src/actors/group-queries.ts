@@ -65,7 +65,9 @@ export function onDiscoItems(step: GroupStep, room: Room, send: Send): void {
 /** Iqs to an occupant: a device's own nick answers whether it is still in the room (XEP-0410 3). */
 export function onOccupantIq(step: GroupStep, send: Send, payload: Element, nick: string): void {
   const own = step.group.occupants.get(send.from);
-  if (own === undefined) return fail(step, send, 'not-acceptable', 'enter the room first');
+  // XEP-0045 6.6 for disco, XEP-0410 for everything else.
+  const asksWhat = payload.getNS() === NS_DISCO_INFO || payload.getNS() === NS_DISCO_ITEMS;
+  if (own === undefined) return fail(step, send, asksWhat ? 'bad-request' : 'not-acceptable', 'enter the room first');
   if (own.nick === nick) {
     if (payload.getNS() === NS_PING) return result(step, send);
     return fail(step, send, 'service-unavailable');

@@ -151,7 +151,7 @@ function pass(
   const xml = renderMessage(record, {
     ...seenInRoom(chat, seq, record),
     to: stream.jid,
-    ...(late && { delay: { from: session.parts.roomDomain ?? session.domain } }),
+    ...(late && { delay: { from: chat } }),
   });
   session.turn.effects.push({ t: 'stanza', stream, xml, seq: 0 });
 }
@@ -204,12 +204,26 @@ export function onPresentAsk(
   session: SessionState,
   { chat, resources }: Extract<SessionMessage, { t: 'present?' }>,
 ): void {
-  const absent = resources.filter((resource) => session.stream(resource)?.rooms?.has(chat) !== true);
-  if (absent.length > 0) tellAbsent(session, chat, absent);
+  tellAbsent(session, chat, resources);
 }
 
+/**
+ * Which of these resources are not in the room. A device that is just entering counts as present: the room may have let
+ * it in already, and would put it out again. It leaves at once, so that no later request to enter overtakes it.
+ */
 export function tellAbsent(session: SessionState, chat: string, resources: readonly string[]): void {
-  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources } });
+  const absent = resources.filter((resource) => {
+    const stream = session.stream(resource);
+    return stream === undefined || !(stream.rooms?.has(chat) === true || isEntering(session, stream, chat));
+  });
+  if (absent.length === 0) return;
+  session.turn.immediate.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources: absent } });
+}
+
+function isEntering({ pendingSends }: SessionState, stream: Stream, chat: string): boolean {
+  for (const [, { stream: by, chat: room, send }] of pendingSends)
+    if (by === stream && room === chat && send.kind === 'presence' && send.type === 'available') return true;
+  return false;
 }
 
 /** What a device hears of a presence or iq that no room answered. */

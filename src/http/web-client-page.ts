@@ -59,14 +59,15 @@ export function clientScript({ domain, assetsPath, webSocket, registration, file
     xmpp_providers_url: '',
     autocomplete_providers_url: '',
     providers_link: '',
-    muc_search_service: '',
+    // Without one its dialog has no field for a room's address (Converse 14); this server answers that it does not search.
+    muc_search_service: domain,
     render_media: fileHosts.length > 0,
     allowed_audio_domains: fileHosts,
     allowed_image_domains: fileHosts,
     allowed_video_domains: fileHosts,
     embed_3rd_party_media_players: false,
     fetch_url_headers: false,
-    // They need XEP-0163 on the server, which is not offered; without it they only log errors.
+    // They need libsignal, which Converse does not bring along; without it they only log errors.
     blacklisted_plugins: ['converse-omemo', 'converse-omemo-views'],
     loglevel: 'warn',
   };

@@ -1,5 +1,6 @@
 import type { Element } from 'ltx';
 import { escapeAttr, escapeText, stanza } from './stanza.ts';
+import { delayElement } from './xep0203-delay.ts';
 
 /** Words and elements of multi-user chat (XEP-0045), without any room's state. */
 
@@ -50,7 +51,8 @@ export const STATUS = {
 
 export interface UserItem {
   readonly affiliation: Affiliation;
-  readonly role: Role;
+  /** absent in lists of affiliations */
+  readonly role?: Role | undefined;
   /** full JID, only for those who may see it */
   readonly jid?: string | undefined;
   /** new nick, when it changes */
@@ -62,7 +64,8 @@ export interface UserItem {
 
 /** `<item/>` of muc#user and muc#admin. */
 export function itemXml({ affiliation, role, jid, nick, reason, actor }: UserItem): string {
-  let open = `<item affiliation='${affiliation}' role='${role}'`;
+  let open = `<item affiliation='${affiliation}'`;
+  if (role !== undefined) open += ` role='${role}'`;
   if (jid !== undefined) open += ` jid='${escapeAttr(jid)}'`;
   if (nick !== undefined) open += ` nick='${escapeAttr(nick)}'`;
   const by = actor === undefined ? '' : `<actor nick='${escapeAttr(actor)}'/>`;
@@ -137,9 +140,18 @@ export function parseAdminItems(query: Element): readonly AdminItem[] | undefine
   return items;
 }
 
-/** The message that tells a room's subject (XEP-0045 7.2.15): the last of what a joining device gets. */
-export function subjectXml(room: string, to: string, subject: { nick: string; text: string } | undefined): string {
+/**
+ * The message that tells a room's subject and since when (XEP-0045 7.2.15): the last of what a joining device gets.
+ * @param subject undefined when it never had one; `ts` in ms since the epoch
+ */
+export function subjectXml(
+  room: string,
+  to: string,
+  subject: { readonly nick: string; readonly text: string; readonly ts: number } | undefined,
+): string {
   const from = subject === undefined || subject.nick === '' ? room : `${room}/${subject.nick}`;
   const text = escapeText(subject?.text ?? '');
-  return stanza('message', { from, to, type: 'groupchat' }, text === '' ? '<subject/>' : `<subject>${text}</subject>`);
+  const since = subject === undefined ? '' : delayElement(subject.ts, room);
+  const inner = `${text === '' ? '<subject/>' : `<subject>${text}</subject>`}${since}`;
+  return stanza('message', { from, to, type: 'groupchat' }, inner);
 }

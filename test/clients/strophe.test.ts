@@ -1,5 +1,6 @@
 import t from 'tap';
 import { onOneNode } from './site.ts';
 import { strophe } from './strophe.ts';
+import { stropheRooms } from './strophe-rooms.ts';
 
-await onOneNode(t, strophe);
+await onOneNode(t, [...strophe, ...stropheRooms]);

@@ -17,13 +17,13 @@ const NS_MAM = 'urn:xmpp:mam:2';
 const NS_SID = 'urn:xmpp:sid:0';
 
 /** What this test uses of a DOM element; the types of a browser are not part of this project. */
-interface El {
+export interface El {
   readonly textContent: string;
   getAttribute(name: string): string | null;
   getElementsByTagName(name: string): ArrayLike<El>;
 }
 
-interface Device {
+export interface Device {
   readonly connection: InstanceType<typeof Strophe.Connection>;
   readonly messages: El[];
   readonly presences: El[];
@@ -36,7 +36,7 @@ interface Device {
 const password = (user: string) => `secret of ${user}`;
 
 /** Connects, stays connected as an app does, and says presence whenever the session is new. */
-async function device(t: Test, url: string, user: string, resource: string): Promise<Device> {
+export async function device(t: Test, url: string, user: string, resource: string): Promise<Device> {
   const connection = new Strophe.Connection(url, { enableStreamManagement: true });
   const one = { messages: [] as El[], presences: [] as El[], online: { count: 0, resumed: 0 } };
   let staying = true;
@@ -67,10 +67,10 @@ function chat(to: string, id: string, body = id) {
   return $msg({ to, id, type: 'chat' }).c('body').t(body).up().c('origin-id', { xmlns: NS_SID, id });
 }
 
-const first = (el: El, name: string): El | undefined => el.getElementsByTagName(name)[0];
+export const first = (el: El, name: string): El | undefined => el.getElementsByTagName(name)[0];
 const bodies = (one: Device) => one.messages.flatMap((el) => first(el, 'body')?.textContent ?? []);
 
-function ask(one: Device, iq: ReturnType<typeof $iq>): Promise<El> {
+export function ask(one: Device, iq: ReturnType<typeof $iq>): Promise<El> {
   return new Promise((resolve, reject) => {
     const done = (el: unknown): void => resolve(el as El);
     const failed = (el: unknown): void => reject(new Error(String(el)));
@@ -86,7 +86,7 @@ async function archive(one: Device): Promise<string[]> {
 }
 
 /** Makes the accounts. @returns their bare JIDs */
-async function people(site: Site): Promise<[romeo: string, juliet: string]> {
+export async function people(site: Site): Promise<[romeo: string, juliet: string]> {
   const users = ['romeo', 'juliet'].map(site.user);
   for (const user of users) await WireClient.register(site.url(0), { user, password: password(user) });
   return users.map((user) => `${user}@localhost`) as [string, string];

@@ -10,7 +10,9 @@ import { until } from './until.ts';
 import { WireClient } from './wire-client.ts';
 
 // Not before the socket it takes from the global scope is there.
-const { client, xml } = await import('@xmpp/client');
+const { client, xml: element } = await import('@xmpp/client');
+
+export const xml: typeof element = element;
 
 const NS = {
   register: 'jabber:iq:register',
@@ -22,7 +24,7 @@ const NS = {
   forward: 'urn:xmpp:forward:0',
 };
 
-interface Device {
+export interface Device {
   readonly xmpp: XmppClient;
   readonly messages: Element[];
   readonly presences: Element[];
@@ -32,7 +34,7 @@ interface Device {
 
 const password = (user: string) => `secret of ${user}`;
 
-async function device(t: Test, url: string, user: string, resource: string, register = false): Promise<Device> {
+export async function device(t: Test, url: string, user: string, resource: string, register = false): Promise<Device> {
   const xmpp: XmppClient = client({
     service: url,
     domain: 'localhost',
@@ -61,7 +63,7 @@ async function device(t: Test, url: string, user: string, resource: string, regi
 }
 
 /** `online` comes before stream management is on again; what is sent in between, the library does not keep. */
-async function ready(xmpp: XmppClient): Promise<void> {
+export async function ready(xmpp: XmppClient): Promise<void> {
   await until('stream management', () => xmpp.streamManagement.enabled);
 }
 
@@ -73,7 +75,8 @@ function chat(to: string, id: string, body = id) {
   return xml('message', { type: 'chat', to, id }, xml('body', {}, body), xml('origin-id', { xmlns: NS.sid, id }));
 }
 
-const bodies = (one: Device) => one.messages.map((message) => message.getChildText('body')).filter((body) => body);
+export const bodies = (one: Device) =>
+  one.messages.map((message) => message.getChildText('body')).filter((body) => body);
 
 /** The whole archive, as bodies. */
 async function archive(one: Device): Promise<(string | null)[]> {
@@ -86,7 +89,7 @@ async function archive(one: Device): Promise<(string | null)[]> {
   return results.map((result) => inner(result)?.getChildText('body') ?? null);
 }
 
-const inner = (wrapper: Element | undefined) => wrapper?.getChild('forwarded', NS.forward)?.getChild('message');
+export const inner = (wrapper: Element | undefined) => wrapper?.getChild('forwarded', NS.forward)?.getChild('message');
 
 const jidsOf = (site: Site) => ['romeo', 'juliet'].map((name) => `${site.user(name)}@localhost`) as [string, string];
 

@@ -87,6 +87,7 @@ t.test('affiliations: who may give which, and what they are worth', async (t) =>
     ?.getChildren('item')
     .map((one) => one.attrs['jid']);
   t.equal((members?.length ?? 0) + 1, 4, 'one more than the group may have is not taken');
+  t.notMatch(list.toString(), /role=/, 'roles are of those who are here: clients mistake them for something else');
   t.equal(
     conditionOf(await guest.iq('get', `<query xmlns='${NS_MUC}#admin'><item affiliation='outcast'/></query>`, room)),
     'forbidden',
@@ -105,6 +106,11 @@ t.test('roles: kick, voice, moderator', async (t) => {
   t.match(itemOf(await guest.expect((el) => itemOf(el)['role'] === 'participant')), { affiliation: 'none' });
   await say(guest, room, 'thank you');
   t.equal(conditionOf(await administer(guest, room, role('a', 'none'))), 'forbidden');
+  t.equal((await configure(owner, room, { moderatedroom: '0' })).attrs['type'], 'result');
+  t.equal((await administer(admin, room, role('g', 'visitor'))).attrs['type'], 'result', 'in any room');
+  t.match(itemOf(await guest.expect((el) => itemOf(el)['role'] === 'visitor')), { affiliation: 'none' });
+  guest.send(groupchat(room, 'may I again?'));
+  t.equal(conditionOf(await guest.expect((el) => el.name === 'message' && isError(el))), 'forbidden');
   t.equal(conditionOf(await administer(admin, room, role('o', 'none'))), 'not-allowed');
   t.equal(conditionOf(await administer(admin, room, role('x', 'none'))), 'item-not-found');
   t.equal((await administer(admin, room, role('g', 'none', '<reason>Avaunt</reason>'))).attrs['type'], 'result');
@@ -125,6 +131,7 @@ t.test('a ban ends presence and membership, until it is lifted', async (t) => {
   t.equal(await refusedToEnter(guest, room, 'g'), 'forbidden');
   const bans = await owner.iq('get', `<query xmlns='${NS_MUC}#admin'><item affiliation='outcast'/></query>`, room);
   t.match(bans.toString(), /guest@localhost.*Treason/);
+  t.notMatch(bans.toString(), /role=|nick=/, 'XEP-0045 9.2');
   t.equal(conditionOf(await administer(owner, room, item(owner.bare, 'outcast'))), 'conflict');
   await administer(owner, room, item(guest.bare, 'none'));
   t.match(itemOf(await enter(guest, room, 'g')), { affiliation: 'none' });
@@ -317,6 +324,35 @@ t.test('non-anonymous rooms show who is who, and say so', async (t) => {
   t.equal(itemOf(await guest.expect((el) => el.attrs['from'] === `${room}/o`))['jid'], owner.jid);
   await configure(owner, room, { whois: 'moderators' });
   t.same(codesOf(await guest.expect((el) => codesOf(el).includes(104))), [104, 173]);
+});
+
+t.test('who may see the lists of affiliations', async (t) => {
+  const room = roomJid('lists');
+  await create(owner, room, 'o', { membersonly: '1' });
+  await administer(owner, room, item(admin.bare, 'admin'), item(member.bare, 'member'));
+  await enter(member, room, 'm');
+  const lists = ['owner', 'admin', 'member', 'outcast'];
+  const seen = async (client: Client): Promise<string[]> => {
+    const given: string[] = [];
+    for (const one of lists) {
+      const query = `<query xmlns='${NS_MUC}#admin'><item affiliation='${one}'/></query>`;
+      const answer = await client.iq('get', query, room);
+      if (answer.attrs['type'] === 'result') given.push(one);
+      else t.equal(conditionOf(answer), 'forbidden');
+    }
+    return given;
+  };
+  t.same(await seen(owner), lists);
+  t.same(
+    await seen(admin),
+    ['member', 'outcast'],
+    'XEP-0045 10.5, 10.8: in semi-anonymous rooms the others are for owners',
+  );
+  t.same(await seen(member), [], 'addresses are hidden from members, so are lists of them');
+  t.same(await seen(guest), []);
+  await configure(owner, room, { whois: 'anyone' });
+  t.same(await seen(member), ['owner', 'admin', 'member'], 'XEP-0045 9.5');
+  t.same(await seen(guest), []);
 });
 
 t.test('an account that is removed leaves its groups', async (t) => {
