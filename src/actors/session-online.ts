@@ -51,10 +51,7 @@ export function onOrphans(session: SessionState, resources: readonly string[], r
       if (stream.presence !== undefined) session.send(stream, withTo(xml, session.user));
   }
   // A device that is back has to enter its rooms again, and may have done so.
-  for (const room of rooms) {
-    const absent = resources.filter((resource) => session.byResource.get(resource)?.rooms?.has(room) !== true);
-    if (absent.length > 0) tellAbsent(session, room, absent);
-  }
+  for (const room of rooms) tellAbsent(session, room, resources);
   writeOnline(session, now, joinedRooms(session));
 }
 

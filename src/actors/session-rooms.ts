@@ -202,14 +202,24 @@ export function onRoom(
 /** The group asks who of its occupants is still in it. */
 export function onPresentAsk(
   session: SessionState,
-  { chat, resources }: Extract<SessionMessage, { t: 'present?' }>,
+  { chat, resources, ask }: Extract<SessionMessage, { t: 'present?' }>,
 ): void {
-  const absent = resources.filter((resource) => session.byResource.get(resource)?.rooms?.has(chat) !== true);
-  if (absent.length > 0) tellAbsent(session, chat, absent);
+  tellAbsent(session, chat, resources, ask);
 }
 
-export function tellAbsent(session: SessionState, chat: string, resources: readonly string[]): void {
-  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources } });
+/** Of these devices, those that are not in the room, nor on their way into it: the room knows best of these. */
+export function tellAbsent(session: SessionState, chat: string, resources: readonly string[], ask?: string): void {
+  const entering = new Set<string>();
+  for (const token of session.unanswered.get(chat) ?? []) {
+    const { send, stream } = session.pendingSends.get(token) ?? {};
+    if (send?.kind === 'presence' && send.type === 'available') entering.add(stream?.resource ?? '');
+  }
+  const absent = resources.filter(
+    (resource) => !entering.has(resource) && session.byResource.get(resource)?.rooms?.has(chat) !== true,
+  );
+  if (absent.length === 0) return;
+  const msg = { t: 'absent', user: session.user, resources: absent, ...(ask !== undefined && { ask }) } as const;
+  session.turn.effects.push({ t: 'toChat', chat, msg });
 }
 
 /** What a device hears of a presence or iq that no room answered. */
