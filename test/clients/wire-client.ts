@@ -153,6 +153,8 @@ export class WireClient {
     if (h < before.acked) throw new Error(`${this.account.user}: h went back from ${before.acked} to ${h}`);
     this.resumeId = before.resumeId;
     this.jid = before.jid;
+    // An iq that is sent again is answered under its old id.
+    this.#ids = Math.max(this.#ids, before.#ids);
     const again = before.unacked.slice(h - before.acked);
     this.sent = h;
     this.acked = h;

@@ -43,8 +43,9 @@ export async function found(groups: readonly Group[]): Promise<void> {
 }
 
 /** Nobody waits for a word of the room. */
-export const isSettled = ({ founder, members }: Group): boolean =>
-  [founder, ...members].every(({ settled }) => settled);
+export const isSettled = (group: Group): boolean => awaited(group).length === 0;
+
+export const awaited = ({ founder, members }: Group): string[] => [founder, ...members].flatMap((one) => one.awaited);
 
 /** Somebody comes or goes. */
 export function stir(groups: readonly Group[], random: Random): void {
@@ -100,7 +101,7 @@ export function judged(observed: readonly RoomObserved[]): { faults: string[]; i
 export async function ghosts({ room, founder, members }: Group): Promise<string[]> {
   const people = [founder, ...members];
   for (const one of people) await one.ping();
-  await until(`everybody to be in ${room}`, () => people.every(({ settled }) => settled));
+  await until(`everybody to be in ${room}`, () => people.every((one) => one.awaited.length === 0));
   founder.enter(room);
   await until(`${founder.user} to be in ${room}`, () => founder.isIn(room));
   const there = founder.occupants(room);

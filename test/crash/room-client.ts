@@ -66,6 +66,7 @@ export class RoomClient {
   /** After `bound`, or when a stream is resumed: what was asked of rooms and may not have been heard is asked again. */
   ready(client: WireClient): void {
     this.#client = client;
+    for (const room of this.#wanted) if (this.#presence.get(room) === 'no') this.enter(room);
     for (const change of this.changes) if (change.until === undefined) void this.#order(client, change);
   }
 
@@ -102,10 +103,14 @@ export class RoomClient {
     return this.#wanted.has(room);
   }
 
-  /** No room owes it an answer. */
-  get settled(): boolean {
-    const changed = this.changes.every(({ until }) => until !== undefined);
-    return changed && [...this.#wanted].every((room) => this.isIn(room));
+  /** Answers that rooms owe it. */
+  get awaited(): string[] {
+    const changes = this.changes.filter(({ until }) => until === undefined);
+    const outside = [...this.#wanted].filter((room) => !this.isIn(room));
+    return [
+      ...changes.map(({ room, user, member }) => `${this.user}: ${user} a member of ${room}: ${member}`),
+      ...outside.map((room) => `${this.user}: in ${room}: ${this.#presence.get(room)}`),
+    ];
   }
 
   /** full JIDs that the room showed as present */
