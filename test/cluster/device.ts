@@ -69,7 +69,7 @@ export class Device {
     this.#options = options;
     this.account = { user: options.user, password: `the password of ${options.user}` };
     this.jid = `${options.user}@${DOMAIN}`;
-    this.rooms = new RoomClient(this.jid, false);
+    this.rooms = new RoomClient(this.jid, false, (line) => options.note(line));
   }
 
   /** Comes online and stays so until `stop`. @param url of the first node */

@@ -57,14 +57,15 @@ export class Load {
     this.#options = options;
     const optionsOf = (i: number): DeviceOptions => ({ ...options, user: `person${i}`, random, headers: HEADERS });
     this.devices = Array.from({ length: options.people }, (_, i) => new Device(optionsOf(i)));
+    this.readers = this.devices.slice(0, READERS).map((device, i) => new Reader(device, optionsOf(i)));
     this.groups = GROUPS.map(({ name, from, members }) => {
       const size = Math.min(members, options.people);
-      return group(
-        name,
-        Array.from({ length: size }, (_, i) => this.devices[(from + i) % options.people]!.rooms),
-      );
+      const people = Array.from({ length: size }, (_, i) => this.devices[(from + i) % options.people]!.rooms);
+      const seconds = this.readers
+        .map(({ rooms }) => rooms)
+        .filter(({ user }) => people.some((one) => one.user === user));
+      return group(name, people, seconds);
     });
-    this.readers = this.devices.slice(0, READERS).map((device, i) => new Reader(device, optionsOf(i)));
   }
 
   /** Makes the accounts and brings everybody online, neighbours at different nodes. */

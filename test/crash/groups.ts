@@ -3,13 +3,15 @@ import { until } from '../clients/until.ts';
 import { roomJid } from '../harness/rooms.ts';
 import type { OfGroups } from './ledger.ts';
 import type { RoomClient } from './room-client.ts';
-import { brokenRoom, inboxItems, type RoomObserved } from './room-ledger.ts';
+import { brokenRoom, inboxItems, type RoomObserved, type Visit } from './room-ledger.ts';
 
 /** Who is a member of a group, and how. The founder changes memberships; it and those who stay are always in the room. */
 export interface Group {
   readonly room: string;
   readonly founder: RoomClient;
   readonly members: readonly RoomClient[];
+  /** further devices of these people, that may be in the room */
+  readonly seconds: readonly RoomClient[];
   /** enters and leaves */
   readonly wanderer: RoomClient | undefined;
   /** is taken out and in again */
@@ -22,13 +24,13 @@ const FOUNDED_MS_MAX = 90_000;
  * Of the people, the first founds the group, and with five members or more the last ones never enter, enter and leave,
  * and are taken out and in again; with fewer, only the last is.
  */
-export function group(name: string, people: readonly RoomClient[]): Group {
+export function group(name: string, people: readonly RoomClient[], seconds: readonly RoomClient[] = []): Group {
   const room = roomJid(name);
   const mover = people.at(-1);
   const wanderer = people.length < 5 ? undefined : people.at(-2);
   const away = people.length < 5 ? undefined : people.at(-3);
   for (const one of people) if (one !== away) one.follow(room);
-  return { room, founder: people[0]!, members: people.slice(1), wanderer, mover };
+  return { room, founder: people[0]!, members: people.slice(1), seconds, wanderer, mover };
 }
 
 /** Makes the rooms and their members, who enter when the invitations come. */
@@ -61,9 +63,11 @@ export function stir(groups: readonly Group[], random: Random): void {
 }
 
 /** What all its members know of a room. @throws Error when a stream is lost meanwhile */
-export async function observe({ room, founder, members }: Group): Promise<RoomObserved> {
+export async function observe({ room, founder, members, seconds }: Group): Promise<RoomObserved> {
   const archives = new Map<string, Awaited<ReturnType<RoomClient['archive']>>>();
   const people = [founder, ...members];
+  const visitsOf = (user: string): Visit[] =>
+    [...people, ...seconds].filter((one) => one.user === user).flatMap(({ visits }) => visits.get(room) ?? []);
   for (const one of people) archives.set(one.user, await one.archive(room));
   return {
     room,
@@ -71,7 +75,7 @@ export async function observe({ room, founder, members }: Group): Promise<RoomOb
     changes: founder.changes.filter((change) => change.room === room),
     sent: new Map(people.map((one) => [one.user, one.sent.get(room) ?? []])),
     archives,
-    visits: new Map(people.map((one) => [one.user, one.visits.get(room) ?? []])),
+    visits: new Map(people.map(({ user }) => [user, visitsOf(user)])),
   };
 }
 
@@ -98,8 +102,8 @@ export function judged(observed: readonly RoomObserved[]): { faults: string[]; i
  * Who enters sees whoever is there, and nobody who is gone.
  * @returns what does not fit, once the founder has heard; it has entered again for that
  */
-export async function ghosts({ room, founder, members }: Group): Promise<string[]> {
-  const people = [founder, ...members];
+export async function ghosts({ room, founder, members, seconds }: Group): Promise<string[]> {
+  const people = [founder, ...members, ...seconds];
   for (const one of people) await one.ping();
   await until(`everybody to be in ${room}`, () => people.every((one) => one.awaited.length === 0));
   founder.enter(room);

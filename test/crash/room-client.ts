@@ -33,6 +33,7 @@ export class RoomClient {
   readonly #nick: string;
   /** being put out without a word is a fault, and not only told */
   readonly #strict: boolean;
+  readonly #note: (line: string) => void;
   readonly #follows = new Set<string>();
   readonly #wanted = new Set<string>();
   readonly #presence = new Map<string, Presence>();
@@ -40,10 +41,12 @@ export class RoomClient {
   readonly #occupants = new Map<string, Set<string>>();
   #client: WireClient | undefined;
 
-  constructor(user: string, strict: boolean) {
+  /** @param note told of what becomes of its being in rooms, a line each */
+  constructor(user: string, strict: boolean, note: (line: string) => void = () => {}) {
     this.user = user;
     this.#nick = user.slice(0, user.indexOf('@'));
     this.#strict = strict;
+    this.#note = note;
   }
 
   /** From now on it enters this room when it is invited. */
@@ -60,7 +63,15 @@ export class RoomClient {
   bound(client: WireClient): void {
     this.#client = client;
     this.#presence.clear();
+    for (const room of this.visits.keys()) this.#closeVisit(room);
     for (const room of this.#wanted) this.enter(room);
+  }
+
+  /** The stream is new, and these are the rooms to enter on it. */
+  moved(client: WireClient, rooms: readonly string[]): void {
+    this.#wanted.clear();
+    this.bound(client);
+    for (const room of rooms) this.enter(room);
   }
 
   /** After `bound`, or when a stream is resumed: what was asked of rooms and may not have been heard is asked again. */
@@ -77,7 +88,8 @@ export class RoomClient {
   enter(room: string): void {
     this.#wanted.add(room);
     this.#closeVisit(room);
-    this.#presence.set(room, 'asked');
+    // Without a stream it is asked on the next one.
+    this.#presence.set(room, this.#client === undefined ? 'no' : 'asked');
     this.#occupants.set(room, new Set());
     this.#client?.send(
       `<presence xmlns='jabber:client' to='${room}/${this.#nick}'><x xmlns='${NS_MUC}'>` +
@@ -176,6 +188,7 @@ export class RoomClient {
   notThere(room: string, how: string): void {
     if (!this.isIn(room)) return;
     this.told += 1;
+    this.#note(`${this.jid} is told that it is not in ${room}, ${how}`);
     if (this.#strict) this.faults.push(`${this.jid} was put out of ${room} without a word, and heard of it ${how}`);
     this.enter(room);
   }
@@ -213,6 +226,7 @@ export class RoomClient {
       return;
     }
     this.#closeVisit(room);
+    this.#note(`${this.jid} is taken out of ${room}: ${codes.join(' ')}`);
     if (this.#presence.get(room) === 'yes') this.#presence.set(room, 'no');
     // 321: it is no member any more.
     if (codes.includes('321')) this.#wanted.delete(room);
@@ -223,6 +237,7 @@ export class RoomClient {
     this.#presence.set(room, 'no');
     const error = presence.getChild('error');
     const condition = error?.getChildElements()[0]?.getName();
+    this.#note(`${this.jid} is not let into ${room}: ${condition}`);
     if (condition === 'registration-required') this.#wanted.delete(room);
     else if (error?.attrs['type'] === 'wait') void this.#enterLater(room);
     else this.faults.push(`${this.user} was not let into ${room}: ${presence}`);
