@@ -96,8 +96,8 @@ t.test('an answer from before a device entered again is not about it', async (t)
   const [again = ''] = step(group, 100_002, { ...absent, ask });
   t.match(again, /^one under ask-/, 'it is asked anew');
   t.ok(group.occupants.has(`${A}/one`));
-  const [unasked = ''] = step(group, 100_003, absent);
-  t.match(unasked, /^one under ask-/, 'so it is when a session says by itself that a device is gone');
+  const [unasked = ''] = step(group, 100_003, { t: 'orphaned', user: A });
+  t.match(unasked, /^one under ask-/, 'so it is when a session was lost');
   t.same(step(group, 100_004, { ...absent, ask: unasked.split(' ')[2] ?? '' }), []);
   t.notOk(group.occupants.has(`${A}/one`), 'the latest answer counts');
 });

@@ -33,6 +33,11 @@ export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<Gr
       return onArrival(step, message);
     case 'absent':
       return onAbsent(step, message);
+    case 'orphaned':
+      return ask(
+        step,
+        [...group.occupants.values()].filter(({ user }) => user === message.user).map(({ jid }) => jid),
+      );
     case 'exists':
     case 'sweep':
       return;
@@ -76,7 +81,7 @@ function onAbsent(step: GroupStep, absent: Extract<ChatMessage, { t: 'absent' }>
     const jid = `${absent.user}/${resource}`;
     const occupant = occupants.get(jid);
     if (occupant === undefined) continue;
-    if (absent.ask !== undefined && asked.get(jid) === absent.ask) leave(step, occupant);
+    if (asked.get(jid) === absent.ask) leave(step, occupant);
     else unsure.push(jid);
   }
   ask(step, unsure);

@@ -93,8 +93,10 @@ export type ChatMessage =
   | Send
   | { readonly t: 'sweep'; readonly now: number }
   | { readonly t: 'exists'; readonly member: string; readonly exists: boolean }
-  /** those that are not in the group, as `ask` wanted to know; without it the group asks */
-  | { readonly t: 'absent'; readonly user: string; readonly resources: readonly string[]; readonly ask?: string }
+  /** the answer to `present?`: those that are not in the group */
+  | { readonly t: 'absent'; readonly user: string; readonly resources: readonly string[]; readonly ask: string }
+  /** devices of this user may be gone, the group is to ask */
+  | { readonly t: 'orphaned'; readonly user: string }
   | { readonly t: 'deliver'; readonly source: Source; readonly item: PostItem };
 
 /** A message for live streams only, in order with the chat's logged ones. */

@@ -204,11 +204,7 @@ export function onPresentAsk(
   session: SessionState,
   { chat, resources, ask }: Extract<SessionMessage, { t: 'present?' }>,
 ): void {
-  tellAbsent(session, chat, resources, ask);
-}
-
-/** Of these devices, those that are not in the room, nor on their way into it: the room knows best of these. */
-export function tellAbsent(session: SessionState, chat: string, resources: readonly string[], ask?: string): void {
+  // The room itself knows best of those that are on their way into it.
   const entering = new Set<string>();
   for (const token of session.unanswered.get(chat) ?? []) {
     const { send, stream } = session.pendingSends.get(token) ?? {};
@@ -218,8 +214,12 @@ export function tellAbsent(session: SessionState, chat: string, resources: reado
     (resource) => !entering.has(resource) && session.byResource.get(resource)?.rooms?.has(chat) !== true,
   );
   if (absent.length === 0) return;
-  const msg = { t: 'absent', user: session.user, resources: absent, ...(ask !== undefined && { ask }) } as const;
-  session.turn.effects.push({ t: 'toChat', chat, msg });
+  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources: absent, ask } });
+}
+
+/** After a failover: the room knows which devices of this user were in it, also those that were not available. */
+export function tellOrphaned(session: SessionState, chat: string): void {
+  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'orphaned', user: session.user } });
 }
 
 /** What a device hears of a presence or iq that no room answered. */
