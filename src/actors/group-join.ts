@@ -113,6 +113,7 @@ function enter(step: GroupStep, send: Send, nick: string, inner: string, join: J
   if (room === undefined) return;
   const role = roleOf(affiliationOf(group, send.sender), room.config);
   const occupant: Occupant = { jid: send.from, user: send.sender, nick, role, inner };
+  group.asked.delete(occupant.jid);
   putOccupant(step, occupant);
   rememberNick(step, occupant);
   broadcast(step, occupant, {}, occupant.jid);
@@ -120,6 +121,8 @@ function enter(step: GroupStep, send: Send, nick: string, inner: string, join: J
 }
 
 function enterAgain(step: GroupStep, send: Send, occupant: Occupant, join: JoinRequest): void {
+  // Whoever asked before this heard of an earlier life of the device.
+  step.group.asked.delete(occupant.jid);
   putOccupant(step, occupant);
   welcome(step, send, occupant, join.history, []);
 }

@@ -26,6 +26,8 @@ export interface GroupState extends ChatLog {
   readonly occupants: Map<string, Occupant>;
   /** ms since the epoch when occupants' sessions were last asked whether they are still there; 0: not since activation */
   askedAt: number;
+  /** by full JID: under what an occupant's session was asked last, since the occupant entered. In memory only */
+  readonly asked: Map<string, string>;
 }
 
 /** Row `c` of a room. */
@@ -136,6 +138,7 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
     affiliates: new Map<string, Affiliate>(),
     occupants: new Map<string, Occupant>(),
     askedAt: 0,
+    asked: new Map<string, string>(),
   });
   for (const [key, value] of rows) {
     if (key === CONFIG_KEY) {
@@ -211,5 +214,6 @@ export function putOccupant({ group, turn }: GroupStep, occupant: Occupant): voi
 }
 
 export function dropOccupant({ group, turn }: GroupStep, jid: string): void {
+  group.asked.delete(jid);
   if (group.occupants.delete(jid)) turn.rows.set(groupRows(group.id) + OCCUPANT + jid, DELETED);
 }

@@ -5,7 +5,7 @@ import { firstChild } from '../xmpp/stanza.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { parseChecked } from '../xmpp/xml.ts';
-import { answer, isStored, keyOf, placeOf } from './chat-log.ts';
+import { answer, bareOf, isStored, keyOf, placeOf } from './chat-log.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, ok } from './group-answers.ts';
 import { leave, onPresence } from './group-join.ts';
@@ -32,7 +32,12 @@ export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<Gr
     case 'send':
       return onArrival(step, message);
     case 'absent':
-      return onAbsent(step, message.user, message.resources);
+      return onAbsent(step, message);
+    case 'orphaned':
+      return ask(
+        step,
+        [...group.occupants.values()].filter(({ user }) => user === message.user).map(({ jid }) => jid),
+      );
     case 'exists':
     case 'sweep':
       return;
@@ -47,23 +52,39 @@ export function isAskDue({ occupants, askedAt }: GroupState, now: number, { askE
   return occupants.size > 0 && now - askedAt >= askEveryMs;
 }
 
-function askOccupants({ group, turn }: GroupStep): void {
+function askOccupants(step: GroupStep): void {
+  const { group, turn } = step;
   group.askedAt = turn.now;
+  ask(step, group.occupants.keys());
+}
+
+/** The sessions of these occupants, by full JID: are they still here? */
+function ask({ group, turn, limits }: GroupStep, jids: Iterable<string>): void {
+  const id = limits.newId();
   const byUser = new Map<string, string[]>();
-  for (const { jid, user } of group.occupants.values()) {
+  for (const jid of jids) {
+    group.asked.set(jid, id);
+    const user = bareOf(jid);
     const resources = byUser.get(user);
     if (resources === undefined) byUser.set(user, [resourceOf(jid)]);
     else resources.push(resourceOf(jid));
   }
   for (const [to, resources] of byUser)
-    turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources } });
+    turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources, ask: id } });
 }
 
-function onAbsent(step: GroupStep, user: string, resources: readonly string[]): void {
-  for (const resource of resources) {
-    const occupant = step.group.occupants.get(`${user}/${resource}`);
-    if (occupant !== undefined) leave(step, occupant);
+/** What was said before a device entered (again) is not about where it is now: it is asked anew. */
+function onAbsent(step: GroupStep, absent: Extract<ChatMessage, { t: 'absent' }>): void {
+  const { occupants, asked } = step.group;
+  const unsure: string[] = [];
+  for (const resource of absent.resources) {
+    const jid = `${absent.user}/${resource}`;
+    const occupant = occupants.get(jid);
+    if (occupant === undefined) continue;
+    if (asked.get(jid) === absent.ask) leave(step, occupant);
+    else unsure.push(jid);
   }
+  ask(step, unsure);
 }
 
 /** The account is gone: whoever has its name next is a stranger here. */

@@ -105,7 +105,9 @@ export type ChatMessage =
   | { readonly t: 'sweep'; readonly now: number }
   | { readonly t: 'exists'; readonly member: string; readonly exists: boolean }
   /** the answer to `present?`: those that are not in the group */
-  | { readonly t: 'absent'; readonly user: string; readonly resources: readonly string[] }
+  | { readonly t: 'absent'; readonly user: string; readonly resources: readonly string[]; readonly ask: string }
+  /** devices of this user may be gone, the group is to ask */
+  | { readonly t: 'orphaned'; readonly user: string }
   | { readonly t: 'deliver'; readonly source: Source; readonly item: PostItem };
 
 /** A message for live streams only, in order with the chat's logged ones. */
@@ -159,7 +161,7 @@ export type SessionMessage =
   /** a group's message for occupants who are no members: what is lost is fetched with the next one */
   | { readonly t: 'said'; readonly chat: string; readonly seq: number; readonly record: MessageRecord }
   /** the group asks which of these devices are in it: those that are not are taken out */
-  | { readonly t: 'present?'; readonly chat: string; readonly resources: readonly string[] }
+  | { readonly t: 'present?'; readonly chat: string; readonly resources: readonly string[]; readonly ask: string }
   /** a send before one that came is missing: all unanswered ones to this chat are wanted again, in order */
   | { readonly t: 'again'; readonly chat: string; readonly run: string | undefined }
   /** resources that were available under the shard's former leader; those that are not back are gone */

@@ -2,7 +2,7 @@ import { contacts, seesUs } from '../xmpp/rfc6121-contacts.ts';
 import { unavailableXml } from '../xmpp/rfc6121-subscription.ts';
 import { withTo } from '../xmpp/stanza.ts';
 import { onlineRow } from './keys.ts';
-import { tellAbsent } from './session-rooms.ts';
+import { tellOrphaned } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import { DELETED } from './turn.ts';
 
@@ -51,7 +51,7 @@ export function onOrphans(session: SessionState, resources: readonly string[], r
       if (stream.presence !== undefined) session.send(stream, withTo(xml, session.user));
   }
   // A device that is back has to enter its rooms again, and may have done so.
-  for (const room of rooms) tellAbsent(session, room, resources);
+  for (const room of rooms) tellOrphaned(session, room);
   writeOnline(session, now, joinedRooms(session));
 }
 

@@ -202,28 +202,24 @@ export function onRoom(
 /** The group asks who of its occupants is still in it. */
 export function onPresentAsk(
   session: SessionState,
-  { chat, resources }: Extract<SessionMessage, { t: 'present?' }>,
+  { chat, resources, ask }: Extract<SessionMessage, { t: 'present?' }>,
 ): void {
-  tellAbsent(session, chat, resources);
-}
-
-/**
- * Which of these resources are not in the room. A device that is just entering counts as present: the room may have let
- * it in already, and would put it out again. It leaves at once, so that no later request to enter overtakes it.
- */
-export function tellAbsent(session: SessionState, chat: string, resources: readonly string[]): void {
-  const absent = resources.filter((resource) => {
-    const stream = session.stream(resource);
-    return stream === undefined || !(stream.rooms?.has(chat) === true || isEntering(session, stream, chat));
-  });
+  // The room itself knows best of those that are on their way into it.
+  const entering = new Set<string>();
+  for (const token of session.unanswered.get(chat) ?? []) {
+    const { send, stream } = session.pendingSends.get(token) ?? {};
+    if (send?.kind === 'presence' && send.type === 'available') entering.add(stream?.resource ?? '');
+  }
+  const absent = resources.filter(
+    (resource) => !entering.has(resource) && session.stream(resource)?.rooms?.has(chat) !== true,
+  );
   if (absent.length === 0) return;
-  session.turn.immediate.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources: absent } });
+  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources: absent, ask } });
 }
 
-function isEntering({ pendingSends }: SessionState, stream: Stream, chat: string): boolean {
-  for (const [, { stream: by, chat: room, send }] of pendingSends)
-    if (by === stream && room === chat && send.kind === 'presence' && send.type === 'available') return true;
-  return false;
+/** After a failover: the room knows which devices of this user were in it, also those that were not available. */
+export function tellOrphaned(session: SessionState, chat: string): void {
+  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'orphaned', user: session.user } });
 }
 
 /** What a device hears of a presence or iq that no room answered. */

@@ -29,6 +29,8 @@ export type Headers = Readonly<Record<string, string>>;
 
 export class WireClient {
   readonly account: WireAccount;
+  /** full, once it is bound */
+  jid = '';
   /** stanzas sent since `enableSm` */
   sent = 0;
   /** highest h the server has acknowledged */
@@ -39,6 +41,7 @@ export class WireClient {
   /** by which the stream can be resumed; undefined when it cannot */
   resumeId: string | undefined;
   onMessage: (message: Element) => void = () => {};
+  onPresence: (presence: Element) => void = () => {};
   onAck: () => void = () => {};
   /** anything came from the server */
   onHeard: () => void = () => {};
@@ -96,9 +99,15 @@ export class WireClient {
     client.cut();
   }
 
-  /** Logged in (PLAIN), bound to `resource`, with stream management, present. */
-  static async login(url: string, account: WireAccount, resource: string): Promise<WireClient> {
+  /** Logged in (PLAIN), bound to `resource`, with stream management, present. @param listen before anything may come */
+  static async login(
+    url: string,
+    account: WireAccount,
+    resource: string,
+    listen: (client: WireClient) => void = () => {},
+  ): Promise<WireClient> {
     const client = await WireClient.authenticated(url, account);
+    listen(client);
     await client.bind(resource, false);
     client.send("<presence xmlns='jabber:client'/>");
     return client;
@@ -118,7 +127,8 @@ export class WireClient {
 
   /** Binds, and turns stream management on. */
   async bind(resource: string, resumable: boolean): Promise<void> {
-    await this.iq('set', `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`);
+    const ask = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`;
+    this.jid = (await this.iq('set', ask)).getChild('bind')?.getChildText('jid') ?? '';
     const enabled = this.#next((el) => el.name === 'enabled');
     this.send(`<enable xmlns='${NS_SM}'${resumable ? " resume='true'" : ''}/>`);
     this.resumeId = (await enabled).attrs['id'];
@@ -142,6 +152,9 @@ export class WireClient {
     }
     if (h < before.acked) throw new Error(`${this.account.user}: h went back from ${before.acked} to ${h}`);
     this.resumeId = before.resumeId;
+    this.jid = before.jid;
+    // An iq that is sent again is answered under its old id.
+    this.#ids = Math.max(this.#ids, before.#ids);
     const again = before.unacked.slice(h - before.acked);
     this.sent = h;
     this.acked = h;
@@ -159,9 +172,9 @@ export class WireClient {
     this.#ws.send(xml);
   }
 
-  chat(to: string, originId: string, body: string): void {
+  chat(to: string, originId: string, body: string, type: 'chat' | 'groupchat' = 'chat'): void {
     this.send(
-      `<message xmlns='jabber:client' type='chat' to='${to}' id='${originId}'><body>${body}</body>` +
+      `<message xmlns='jabber:client' type='${type}' to='${to}' id='${originId}'><body>${body}</body>` +
         `<origin-id xmlns='${NS_SID}' id='${originId}'/></message>`,
     );
   }
@@ -170,18 +183,22 @@ export class WireClient {
     this.send(`<r xmlns='${NS_SM}'/>`);
   }
 
-  /** @throws Error on type='error' or when the stream is lost */
-  async iq(type: 'get' | 'set', payload: string): Promise<Element> {
+  /** @param to absent: the own account @throws Error on type='error' or when the stream is lost */
+  async iq(type: 'get' | 'set', payload: string, to?: string): Promise<Element> {
     const id = `w${++this.#ids}`;
     const answer = this.#next((el) => el.name === 'iq' && el.attrs['id'] === id);
-    this.send(`<iq xmlns='jabber:client' type='${type}' id='${id}'>${payload}</iq>`);
+    const address = to === undefined ? '' : ` to='${to}'`;
+    this.send(`<iq xmlns='jabber:client' type='${type}' id='${id}'${address}>${payload}</iq>`);
     const el = await answer;
     if (el.attrs['type'] === 'error') throw new Error(`${this.account.user}: ${el}`);
     return el;
   }
 
-  /** The whole archive, or the chat with one bare JID, in archive order, page by page; all that follows an archive id. */
-  async archive(peer?: string, pageMax = 200, behind?: string): Promise<ArchivedMessage[]> {
+  /**
+   * The whole archive, or the chat with one bare JID, in archive order, page by page; all that follows an archive id.
+   * @param of a room, whose archive is read in place of the own one
+   */
+  async archive(peer?: string, pageMax = 200, behind?: string, of?: string): Promise<ArchivedMessage[]> {
     const all: ArchivedMessage[] = [];
     const outer = this.onMessage;
     this.onMessage = (message) => {
@@ -201,13 +218,17 @@ export class WireClient {
       peer === undefined
         ? ''
         : `<x xmlns='jabber:x:data' type='submit'>${field('FORM_TYPE', NS_MAM)}${field('with', peer)}</x>`;
-    for (let after = behind === undefined ? '' : `<after>${behind}</after>`; ; ) {
-      const set = `<set xmlns='http://jabber.org/protocol/rsm'><max>${pageMax}</max>${after}</set>`;
-      const fin = (await this.iq('set', `<query xmlns='${NS_MAM}'>${form}${set}</query>`)).getChild('fin', NS_MAM);
-      if (fin?.attrs['complete'] === 'true') break;
-      after = `<after>${fin?.getChild('set')?.getChildText('last')}</after>`;
+    try {
+      for (let after = behind === undefined ? '' : `<after>${behind}</after>`; ; ) {
+        const set = `<set xmlns='http://jabber.org/protocol/rsm'><max>${pageMax}</max>${after}</set>`;
+        const answer = await this.iq('set', `<query xmlns='${NS_MAM}'>${form}${set}</query>`, of);
+        const fin = answer.getChild('fin', NS_MAM);
+        if (fin?.attrs['complete'] === 'true') break;
+        after = `<after>${fin?.getChild('set')?.getChildText('last')}</after>`;
+      }
+    } finally {
+      this.onMessage = outer;
     }
-    this.onMessage = outer;
     return all;
   }
 
@@ -281,6 +302,7 @@ export class WireClient {
     const waiter = this.#waiters.find(({ wants }) => wants(el));
     if (waiter !== undefined) waiter.take(el);
     else if (el.name === 'message') this.onMessage(el);
+    else if (el.name === 'presence') this.onPresence(el);
     // A silent client would be taken for dead: pings and pushes get their answer.
     else if (el.name === 'iq' && (el.attrs['type'] === 'get' || el.attrs['type'] === 'set'))
       this.send(`<iq xmlns='jabber:client' type='result' id='${el.attrs['id']}'/>`);

@@ -213,5 +213,6 @@ const tally = (words: readonly string[]): string => {
 
 function streams({ devices }: Load): string {
   const sum = (what: keyof Device['stats']): number => devices.reduce((all, { stats }) => all + stats[what], 0);
-  return `so far ${sum('resumed')} resumed, ${sum('bound')} bound, ${sum('again')} sent again`;
+  const told = devices.reduce((all, { rooms }) => all + rooms.told, 0);
+  return `so far ${sum('resumed')} resumed, ${sum('bound')} bound, ${sum('again')} sent again, ${told} told that they are in no room`;
 }

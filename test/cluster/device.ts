@@ -3,6 +3,7 @@ import type { Element } from 'ltx';
 import type { Random } from '../../src/base/random.ts';
 import { type ArchivedMessage, type WireAccount, WireClient } from '../clients/wire-client.ts';
 import type { SentMessage } from '../crash/ledger.ts';
+import { isRoom, RoomClient } from '../crash/room-client.ts';
 import type { Seen } from './views.ts';
 
 /** A message, and when it was handed to the network first and acknowledged, ms of `performance.now()`. */
@@ -43,6 +44,9 @@ export class Device {
   readonly account: WireAccount;
   readonly jid: string;
   readonly sent: TimedMessage[] = [];
+  /** to rooms */
+  readonly said: TimedMessage[] = [];
+  readonly rooms: RoomClient;
   /** everything it was shown, in order */
   readonly seen: Seen[] = [];
   readonly faults: string[] = [];
@@ -65,6 +69,7 @@ export class Device {
     this.#options = options;
     this.account = { user: options.user, password: `the password of ${options.user}` };
     this.jid = `${options.user}@${DOMAIN}`;
+    this.rooms = new RoomClient(this.jid, false, (line) => options.note(line));
   }
 
   /** Comes online and stays so until `stop`. @param url of the first node */
@@ -99,6 +104,14 @@ export class Device {
     this.#send(message);
   }
 
+  /** A new message to one of the rooms where it is. */
+  say(room: string): void {
+    const times = { sentAt: performance.now(), ackedAt: undefined, refused: undefined };
+    const message: TimedMessage = Object.assign(this.rooms.say(room), times);
+    this.said.push(message);
+    this.#send(message);
+  }
+
   /** Asks for acknowledgements, and gives a silent socket up. To be called often. */
   tick(): void {
     const client = this.#client;
@@ -129,7 +142,7 @@ export class Device {
 
   #send(message: TimedMessage): void {
     const client = this.#client!;
-    client.chat(message.to, message.originId, 'm');
+    client.chat(message.to, message.originId, 'm', isRoom(message.to) ? 'groupchat' : 'chat');
     this.#inFlight.push({ n: client.sent, message });
   }
 
@@ -141,6 +154,7 @@ export class Device {
         await client.ended;
         this.url = undefined;
         this.#client = undefined;
+        this.rooms.lost();
         this.#before = client;
         this.losses.push(client.why);
         this.#note(`lost (${client.why}), ${this.#inFlight.length} unacknowledged`);
@@ -160,11 +174,13 @@ export class Device {
       else await this.#bindAnew(client);
       this.#note(`${resumed ? 'resumed' : 'bound'} at ${url}`);
       this.url = url;
+      this.rooms.ready(client);
       client.answerMsMax = ARCHIVE_ANSWER_MS_MAX;
       return client;
     } catch (error) {
       client?.cut();
       await client?.ended;
+      this.rooms.lost();
       this.#note(`not connected at ${url}: ${String(error).slice(0, 200)}`);
       if (/went back/.test(String(error))) this.faults.push(String(error));
       return undefined; // the next node may answer; the run's own deadline ends this
@@ -179,6 +195,7 @@ export class Device {
     };
     client.onAck = () => this.#onAck(client.acked);
     client.onMessage = (message) => this.#onMessage(message);
+    this.rooms.listen(client);
   }
 
   async #bindAnew(client: WireClient): Promise<void> {
@@ -188,7 +205,9 @@ export class Device {
     this.stats.bound += 1;
     const again = this.#inFlight.splice(0).filter(({ message }) => message.refused === undefined);
     client.send("<presence xmlns='jabber:client'/>");
-    for (const { message } of again) this.#send(message);
+    this.rooms.bound(client);
+    // What was for a room that it has left stays unsaid.
+    for (const { message } of again) if (!isRoom(message.to) || this.rooms.wants(message.to)) this.#send(message);
     this.stats.again += again.length;
   }
 
@@ -202,10 +221,12 @@ export class Device {
   }
 
   #onMessage(message: Element): void {
+    if (this.rooms.onMessage(message)) return;
     if (message.attrs['type'] === 'error') return this.#onRefused(message);
     const id = message.getChildren('stanza-id').find(({ attrs }) => attrs['by'] === this.jid)?.attrs['id'];
     const originId = message.getChild('origin-id')?.attrs['id'];
-    if (id === undefined || originId === undefined) {
+    // An invitation is a room's own word, without an origin-id.
+    if (id === undefined || (originId === undefined && !isRoom(message.attrs['from'] ?? ''))) {
       this.faults.push(`${this.jid} was shown a message without archive id or origin-id: ${message}`);
       return;
     }
@@ -214,10 +235,12 @@ export class Device {
   }
 
   #onRefused(error: Element): void {
-    const message = this.sent.find(({ originId }) => originId === error.attrs['id']);
+    const { from = '', id } = error.attrs;
+    const message = (isRoom(from) ? this.said : this.sent).find(({ originId }) => originId === id);
     const condition = error.getChild('error')?.getChildElements()[0]?.getName() ?? 'no condition';
     if (message === undefined) this.faults.push(`${this.jid} got an error for nothing it sent: ${error}`);
     else if (message.acked) this.faults.push(`${message.originId} was acknowledged, then refused: ${condition}`);
     else message.refused = condition;
+    if (condition === 'not-acceptable') this.rooms.notThere(from, 'when it spoke');
   }
 }

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../src/base/random.ts';
 import { until } from '../clients/until.ts';
 import { type ArchivedMessage, type Headers, type WireAccount, WireClient } from '../clients/wire-client.ts';
+import { awaited, found, type Group, ghosts, group, isSettled, judged, observe, stir } from '../crash/groups.ts';
+import type { RoomObserved } from '../crash/room-ledger.ts';
 import { Device, type DeviceOptions, type TimedMessage } from './device.ts';
 import { Reader } from './reader.ts';
 import { brokenViews } from './views.ts';
@@ -21,6 +23,16 @@ export interface LoadOptions {
 /** Each person writes to so many of those behind it, so that inboxes hold several chats. */
 const PEERS = 2;
 const READERS = 8;
+/** Members of each group, neighbours, from which person on. */
+const GROUPS = [
+  { name: 'three', from: 0, members: 3 },
+  { name: 'five', from: 2, members: 5 },
+  { name: 'eight', from: 6, members: 8 },
+  { name: 'ten', from: 11, members: 10 },
+];
+/** Of so many messages one goes to a group; and ms between two times that somebody comes or goes. */
+const PER_GROUP_MESSAGE = 4;
+const STIR_MS = 400;
 const TICK_MS = 20;
 /** A trusted proxy in front of the nodes says that it spoke TLS with us: passwords go plain. */
 const HEADERS: Headers = { 'x-forwarded-proto': 'https' };
@@ -33,6 +45,7 @@ export class Load {
   readonly devices: readonly Device[];
   /** second clients of some of them */
   readonly readers: readonly Reader[];
+  readonly groups: readonly Group[];
   readonly #options: LoadOptions;
   readonly #archives = new Map<string, ArchivedMessage[]>();
   #paused = true;
@@ -45,6 +58,14 @@ export class Load {
     const optionsOf = (i: number): DeviceOptions => ({ ...options, user: `person${i}`, random, headers: HEADERS });
     this.devices = Array.from({ length: options.people }, (_, i) => new Device(optionsOf(i)));
     this.readers = this.devices.slice(0, READERS).map((device, i) => new Reader(device, optionsOf(i)));
+    this.groups = GROUPS.map(({ name, from, members }) => {
+      const size = Math.min(members, options.people);
+      const people = Array.from({ length: size }, (_, i) => this.devices[(from + i) % options.people]!.rooms);
+      const seconds = this.readers
+        .map(({ rooms }) => rooms)
+        .filter(({ user }) => people.some((one) => one.user === user));
+      return group(name, people, seconds);
+    });
   }
 
   /** Makes the accounts and brings everybody online, neighbours at different nodes. */
@@ -53,6 +74,7 @@ export class Load {
     for (const { account } of this.devices) await registered(urls, account);
     for (const [i, device] of this.devices.entries()) device.start(urls[i % urls.length]!);
     await until('everybody to be online', () => this.devices.every(({ online }) => online), SETTLE_MS_MAX);
+    await found(this.groups);
     for (const reader of this.readers) reader.start();
     this.#running = this.#run();
   }
@@ -68,14 +90,17 @@ export class Load {
   }
 
   get sent(): TimedMessage[] {
-    return this.devices.flatMap(({ sent }) => sent);
+    return this.devices.flatMap(({ sent, said }) => [...sent, ...said]);
   }
 
   /** Everybody is online, and everything sent is acknowledged or refused. Nothing new is said from here on. */
   async settled(): Promise<void> {
     this.#paused = true;
-    const quiet = (): boolean => this.devices.every(({ online, outstanding }) => online && outstanding === 0);
-    await until('all messages to be acknowledged', quiet, SETTLE_MS_MAX);
+    const quiet = (): boolean =>
+      this.devices.every(({ online, outstanding }) => online && outstanding === 0) && this.groups.every(isSettled);
+    await until('all messages to be acknowledged, and all rooms to answer', quiet, SETTLE_MS_MAX).catch((error) => {
+      throw new Error(`${error.message}: ${this.groups.flatMap(awaited).join('; ')}`);
+    });
   }
 
   /**
@@ -87,15 +112,42 @@ export class Load {
     if (anew) this.#archives.clear();
     let faults: string[] = [];
     for (let looks = 0; looks < LOOKS_MAX; looks++) {
+      // Behind all that groups had for the inboxes.
+      for (const [at, device] of this.devices.entries())
+        if (device.ready) device.chat(this.devices[(at + 1) % this.devices.length]!.jid);
+      await this.settled();
+      const rooms = await this.#readRooms();
       await this.#readArchives();
       const sent = new Map(this.devices.map((device) => [device.jid, device.sent]));
       const seen = new Map(this.devices.map((device) => [device.jid, device.seen]));
-      faults = brokenViews({ sent, seen, archives: this.#archives });
-      faults.push(...this.devices.flatMap((device) => device.faults), ...this.#readFaults());
+      faults = brokenViews({ sent, seen, archives: this.#archives, groups: rooms.inboxes });
+      faults.push(...this.devices.flatMap((device) => device.faults), ...this.#readFaults(), ...rooms.faults);
+      faults.push(...this.devices.flatMap((device) => device.rooms.faults));
       if (faults.length === 0) break;
       await sleep(LOOK_MS);
     }
     return faults;
+  }
+
+  /** What members know of their groups: archives, what they were shown, who is there. */
+  async #readRooms(): ReturnType<typeof readRooms> {
+    let read: Awaited<ReturnType<typeof readRooms>> | undefined;
+    let why: unknown;
+    await until(
+      'the archives of the rooms',
+      async () => {
+        // As with the archives of people: a socket may be lost at any time.
+        read = await readRooms(this.groups).catch((error) => {
+          why = error;
+          return undefined;
+        });
+        return read !== undefined;
+      },
+      SETTLE_MS_MAX,
+    ).catch((error) => {
+      throw new Error(`${error.message}: ${why}`);
+    });
+    return read!;
   }
 
   #readFaults(): string[] {
@@ -114,17 +166,25 @@ export class Load {
   async #run(): Promise<void> {
     const { random, perSecond } = this.#options;
     let due = performance.now();
+    let stirred = due;
     while (!this.#over) {
       await sleep(TICK_MS);
       for (const device of this.devices) device.tick();
       const now = performance.now();
       // What could not be said in time stays unsaid.
       if (this.#paused || due < now - 1_000) due = now;
+      if (!this.#paused && now - stirred > STIR_MS) {
+        stirred = now;
+        stir(this.groups, random);
+      }
       for (; due < now && !this.#paused; due += 1_000 / perSecond) {
         const at = random.int(this.devices.length);
         const peer = this.devices[(at + 1 + random.int(PEERS)) % this.devices.length]!;
         const [from, to] = random.int(2) === 0 ? [this.devices[at]!, peer] : [peer, this.devices[at]!];
-        if (from.ready) from.chat(to.jid);
+        const rooms = random.int(PER_GROUP_MESSAGE) === 0 ? from.rooms.inside : [];
+        if (!from.ready) continue;
+        if (rooms.length > 0) from.say(rooms[random.int(rooms.length)]!);
+        else from.chat(to.jid);
       }
     }
   }
@@ -147,6 +207,14 @@ export class Load {
       }),
     );
   }
+}
+
+async function readRooms(groups: readonly Group[]): Promise<ReturnType<typeof judged>> {
+  const observed: RoomObserved[] = [];
+  for (const one of groups) observed.push(await observe(one));
+  const { faults, inboxes } = judged(observed);
+  for (const one of groups) faults.push(...(await ghosts(one)));
+  return { faults, inboxes };
 }
 
 /** As long as the server says to wait: shards may still be moving. An account that is there was made by an earlier try. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WireClient } from '../clients/wire-client.ts';
+import { RoomClient } from '../crash/room-client.ts';
 import type { Device, DeviceOptions } from './device.ts';
 
 /** ms between two queries, and between two attempts to connect */
@@ -11,9 +12,12 @@ const FAULTS_MAX = 20;
  * A second client of a person, which only reads the archive, again and again, at whatever node it happens to be. Whoever
  * was told that a message is kept must find it there (docs/architecture.md, the way of one message, 6), whichever node
  * is asked: one that has been deposed and does not know it yet must not answer from what it remembers.
+ *
+ * It enters the rooms where the first device is, by another name on each connection: none of them may stay behind there.
  */
 export class Reader {
   readonly faults: string[] = [];
+  readonly rooms: RoomClient;
   queries = 0;
   readonly #device: Device;
   readonly #options: DeviceOptions;
@@ -30,6 +34,7 @@ export class Reader {
   constructor(device: Device, options: DeviceOptions) {
     this.#device = device;
     this.#options = options;
+    this.rooms = new RoomClient(device.jid, false, (line) => options.note(line));
   }
 
   start(): void {
@@ -44,12 +49,15 @@ export class Reader {
 
   async #live(): Promise<void> {
     const { random, urls, headers } = this.#options;
-    while (!this.#over) {
+    for (let connection = 1; !this.#over; connection++) {
       const url = urls()[random.int(urls().length)]!;
       try {
         const client = await WireClient.authenticated(url, this.#device.account, headers);
         this.#client = client;
-        await client.bind('reader', false);
+        client.onMessage = (message) => void this.rooms.onMessage(message);
+        this.rooms.listen(client);
+        await client.bind(`reader-${connection}`, false);
+        this.rooms.moved(client, this.#device.rooms.inside);
         while (!this.#over) {
           await this.#query(client, url);
           await sleep(PAUSE_MS);
@@ -57,6 +65,7 @@ export class Reader {
       } catch (error) {
         this.#options.note(`${this.#device.account.user} reader at ${url}: ${String(error).slice(0, 200)}`);
         this.#client?.cut();
+        this.rooms.lost();
         await sleep(PAUSE_MS);
       }
     }

@@ -7,7 +7,8 @@ export interface Seen {
   readonly stream: number;
   /** archive id: inboxSeq */
   readonly id: number;
-  readonly originId: string;
+  /** undefined of an invitation to a group */
+  readonly originId: string | undefined;
   /** it bore a delay stamp: it comes from the inbox, not live */
   readonly late: boolean;
 }
@@ -20,6 +21,8 @@ export interface Views {
   readonly archives: ReadonlyMap<string, readonly ArchivedMessage[]>;
   /** per user with one device, in the order in which it was shown */
   readonly seen: ReadonlyMap<string, readonly Seen[]>;
+  /** per user in groups */
+  readonly groups?: Observed['groups'];
 }
 
 /**
@@ -30,8 +33,8 @@ export interface Views {
  * - in the end the device was shown everything that others wrote to its user.
  */
 export function brokenViews(views: Views): string[] {
-  const { sent, archives, seen } = views;
-  const faults = brokenPromises({ sent, archives, shown: shownOf(views, []) });
+  const { sent, archives, seen, groups } = views;
+  const faults = brokenPromises({ sent, archives, shown: shownOf(views, []), ...(groups && { groups }) });
   for (const [user, shown] of seen) {
     const theirs = (archives.get(user) ?? []).filter(({ from }) => !from.startsWith(`${user}/`));
     faults.push(
@@ -49,12 +52,12 @@ export function brokenViews(views: Views): string[] {
 
 /** @param faults is told of archive ids that stood for two messages */
 function shownOf({ seen }: Views, faults: string[]): Observed['shown'] {
-  const all = new Map<string, Map<string, string>>();
+  const all = new Map<string, Map<string, string | undefined>>();
   for (const [user, shown] of seen) {
-    const byId = new Map<string, string>();
+    const byId = new Map<string, string | undefined>();
     for (const { id, originId } of shown) {
       const before = byId.get(String(id));
-      if (before !== undefined && before !== originId)
+      if (byId.has(String(id)) && before !== originId)
         faults.push(`${user} was shown ${before} and ${originId} as ${id}`);
       byId.set(String(id), originId);
     }

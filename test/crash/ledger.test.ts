@@ -47,3 +47,33 @@ for (const [title, sent, ofA, ofB, shown, faults] of [
     t.equal(found.length, faults, found.join('; '));
   });
 }
+
+/** `a1 b2=4 +` in the archive of a: `+` is an invitation; a's inbox has had `least` to `most` messages of groups. */
+for (const [title, archive, least, most, invitations, faults] of [
+  ['ids of groups are left out', 'a1 a2=3', 1, 1, 0, []],
+  ['as many as may be', 'a1 a2=3', 0, 2, 0, []],
+  ["an invitation is no one's message", 'a1 + a2', 0, 0, 1, []],
+  ["a group's message is lost", 'a1 a2=3', 2, 3, 0, [/1 ids are not in the archive, groups' messages are 2 to 3/]],
+  ["a group's message is there twice", 'a1 a2=5', 1, 2, 0, [/3 ids are not/]],
+  ['an invitation is there twice', 'a1 + + a2', 0, 0, 1, [/2 invitations, not 1/]],
+  ['an invitation is lost', 'a1 a2', 0, 0, 1, [/0 invitations, not 1/]],
+  ['an id is there twice', 'a1=2 a2=2', 0, 9, 0, [/archive id 2 at place 2, behind 2/]],
+] as const) {
+  t.test(`the checker, with groups: ${title}`, async (t) => {
+    const plain = observed('a1! a2!', 'a1 a2', 'a1 a2');
+    const words = archive.split(' ');
+    const ids = words.map((word, at) => word.split('=')[1] ?? String(at + 1));
+    const ofA = words.map((word, at) => ({
+      id: ids[at]!,
+      from: word === '+' ? 'r@conference.localhost' : `${A}/x`,
+      to: word === '+' ? A : B,
+      originId: word === '+' ? undefined : word.split('=')[0],
+      body: '',
+    }));
+    const archives = new Map([...plain.archives, [A, ofA] as const]);
+    const groups = new Map([[A, { items: { min: least, max: most }, invitations }]]);
+    const found = brokenPromises({ ...plain, archives, groups });
+    t.equal(found.length, faults.length, found.join('; '));
+    for (const [at, fault] of faults.entries()) t.match(found[at], fault);
+  });
+}

@@ -1,4 +1,6 @@
 import type { ArchivedMessage } from '../clients/wire-client.ts';
+import { ROOMS } from '../harness/rooms.ts';
+import type { Range } from './room-ledger.ts';
 
 /** What was sent, in the sender's order, and whether the server has said that it keeps it. */
 export interface SentMessage {
@@ -7,10 +9,20 @@ export interface SentMessage {
   readonly from: string;
   readonly to: string;
   acked: boolean;
+  /** condition of the error that came back in its place */
+  refused?: string | undefined;
 }
 
-/** What one user's devices were shown while they were online: archive id → origin-id. */
-export type Shown = ReadonlyMap<string, string>;
+/** What one user's devices were shown while they were online: archive id → origin-id, which invitations have none of. */
+export type Shown = ReadonlyMap<string, string | undefined>;
+
+/** What groups add to a user's inbox. Their messages have ids of it, and are in the rooms' archives. */
+export interface OfGroups {
+  /** groups' messages */
+  readonly items: Range;
+  /** invitations that came and that went, by rooms; each is in the user's archive */
+  readonly invitations: number;
+}
 
 export interface Observed {
   /** per sender (bare JID), in the order of first sending */
@@ -19,27 +31,28 @@ export interface Observed {
   readonly archives: ReadonlyMap<string, readonly ArchivedMessage[]>;
   /** per user */
   readonly shown: ReadonlyMap<string, Shown>;
+  /** per user; who is in no group is left out */
+  readonly groups?: ReadonlyMap<string, OfGroups>;
 }
 
 /**
  * The promise, as a list of what breaks it; empty when it was kept:
  * - an acknowledged message is in both archives exactly once, any other at most once;
  * - both archives of a chat have the same messages in the same order, and every sender's in the order of sending;
- * - archive ids of a user are dense from 1;
+ * - archive ids of a user are dense from 1, but for as many as are those of groups' messages, up to the last in the archive;
+ * - each invitation to a group is there once;
  * - what a device was shown is in the archive, under the id it was shown with.
  */
-export function brokenPromises({ sent, archives, shown }: Observed): string[] {
+export function brokenPromises({ sent, archives, shown, groups }: Observed): string[] {
   const faults: string[] = [];
   const known = new Map([...sent].map(([user, own]) => [user, new Set<unknown>(own.map(({ originId }) => originId))]));
   for (const [user, archive] of archives) {
-    archive.forEach(({ id }, at) => {
-      if (id !== String(at + 1)) faults.push(`${user}: archive id ${id} at place ${at + 1}`);
-    });
+    faults.push(...inboxFaults(user, archive, groups?.get(user)));
     const byId = new Map(archive.map(({ id, originId }) => [id, originId]));
     for (const [id, originId] of shown.get(user) ?? [])
       if (byId.get(id) !== originId) faults.push(`${user} was shown ${originId} as ${id}, which is ${byId.get(id)}`);
     for (const message of archive)
-      if (!known.get(bare(message.from))?.has(message.originId))
+      if (!isOfRoom(message) && !known.get(bare(message.from))?.has(message.originId))
         faults.push(`${user}: ${message.originId} from ${message.from} was never sent`);
   }
   for (const messages of sent.values())
@@ -54,6 +67,24 @@ export function brokenPromises({ sent, archives, shown }: Observed): string[] {
     for (const other of users.slice(i + 1)) faults.push(...chatFaults(one, other, sent, archives));
   return faults;
 }
+
+const NO_GROUPS: OfGroups = { items: { min: 0, max: 0 }, invitations: 0 };
+
+function inboxFaults(user: string, archive: readonly ArchivedMessage[], { items, invitations } = NO_GROUPS): string[] {
+  const faults: string[] = [];
+  archive.forEach(({ id }, at) => {
+    const least = Number(archive[at - 1]?.id ?? 0) + 1;
+    if (!(Number(id) >= least)) faults.push(`${user}: archive id ${id} at place ${at + 1}, behind ${least - 1}`);
+  });
+  const between = Number(archive.at(-1)?.id ?? 0) - archive.length;
+  if (between < items.min || between > items.max)
+    faults.push(`${user}: ${between} ids are not in the archive, groups' messages are ${items.min} to ${items.max}`);
+  const invited = archive.filter(isOfRoom).length;
+  if (invited !== invitations) faults.push(`${user}: ${invited} invitations, not ${invitations}`);
+  return faults;
+}
+
+const isOfRoom = ({ from, to }: ArchivedMessage): boolean => [from, to].some((jid) => bare(jid).endsWith(`@${ROOMS}`));
 
 function chatFaults(one: string, other: string, sent: Observed['sent'], archives: Observed['archives']): string[] {
   const [ours, theirs] = [
