@@ -6,6 +6,7 @@ import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, isStored, keyOf, placeOf } from './chat-log.ts';
+import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, ok } from './group-answers.ts';
 import { leave, onPresence } from './group-join.ts';
@@ -27,7 +28,8 @@ import type { Turn } from './turn.ts';
 /** One message to a group, decided. Pure; the shell (group.ts) commits the turn and runs its effects. */
 export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<GroupEffect>, limits: GroupLimits): void {
   const step: GroupStep = { group, turn, limits };
-  if (isAskDue(group, turn.now, limits)) askOccupants(step);
+  const { rules = ALL_DELIVERY_RULES } = limits;
+  if (rules.occupantsAsked && isAskDue(group, turn.now, limits)) askOccupants(step);
   switch (message.t) {
     case 'send':
       return onArrival(step, message);
@@ -56,7 +58,7 @@ function askOccupants({ group, turn }: GroupStep): void {
     else resources.push(resourceOf(jid));
   }
   for (const [to, resources] of byUser)
-    turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources } });
+    turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources, upTo: group.lastSeq } });
 }
 
 function onAbsent(step: GroupStep, user: string, resources: readonly string[]): void {

@@ -131,6 +131,7 @@ export function pushToRoom(session: SessionState, chat: string, seq: number, rec
     if (room === undefined || seq < room.next) continue;
     room.upTo = Math.max(room.upTo, seq);
     if (room.loading) continue;
+    if (!session.parts.rules.roomGapsFetched) room.next = seq;
     if (seq === room.next) pass(session, stream, chat, room, record, false);
     else fetchMissing(session, stream, chat, room);
   }
@@ -199,12 +200,21 @@ export function onRoom(
   if (left === true) noteOnline(session);
 }
 
-/** The group asks who of its occupants is still in it. */
+/** The group asks who of its occupants is still in it, and tells how far it is: its last message may have been lost. */
 export function onPresentAsk(
   session: SessionState,
-  { chat, resources }: Extract<SessionMessage, { t: 'present?' }>,
+  { chat, resources, upTo }: Extract<SessionMessage, { t: 'present?' }>,
 ): void {
-  const absent = resources.filter((resource) => session.byResource.get(resource)?.rooms?.has(chat) !== true);
+  const absent: string[] = [];
+  for (const resource of resources) {
+    const stream = session.byResource.get(resource);
+    const room = stream?.rooms?.get(chat);
+    if (stream === undefined || room === undefined) absent.push(resource);
+    else {
+      room.upTo = Math.max(room.upTo, upTo);
+      fetchMissing(session, stream, chat, room);
+    }
+  }
   if (absent.length > 0) tellAbsent(session, chat, absent);
 }
 
