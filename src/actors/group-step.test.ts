@@ -100,12 +100,18 @@ t.test('a group that wakes asks who is still in it, and how often it does is bou
   t.same(said(turnOf(group, [{ t: 'sweep', now: due }], { now: due })), ['alice: present? a,b', 'bob: present? b']);
 });
 
+t.test('who enters in place of a ghost is let in before it is asked', async (t) => {
+  const group = room({ occupants: { [B1]: 'bo' } });
+  t.same(said(turnOf(group, [enter(B1, 'bo')], { now: 1_000_000 })), ['bob: joined', 'bob: present? b']);
+});
+
 t.test('who is absent is out, and the others hear of it', async (t) => {
   const group = room({ occupants: { [A1]: 'al', [B1]: 'bo', [`${BOB}/c`]: 'bo' } });
   const absent = (...resources: string[]): ChatMessage => ({ t: 'absent', user: BOB, resources });
-  t.same(said(turnOf(group, [absent('b')])), [], 'another device has that nick');
+  t.same(said(turnOf(group, [absent('b')])), ['bob: -bo to b (left)'], 'another device has that nick');
   const last = turnOf(group, [absent('b', 'c', 'never')]);
-  t.same(said(last), ['alice: -bo to a']);
+  t.same(said(last), ['bob: -bo to c (left)', 'alice: -bo to a'], 'it hears of it itself, in case it is there');
+  t.match(told(last)[0]?.msg, { xml: /code='333'/ });
   t.same([...last.rows.keys()], [`G/${group.id}/o/${BOB}/c`]);
   t.same([...group.occupants.keys()], [A1]);
 });

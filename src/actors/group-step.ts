@@ -1,6 +1,6 @@
 import { tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
-import { NS_MUC_ADMIN, NS_MUC_OWNER } from '../xmpp/muc-words.ts';
+import { NS_MUC_ADMIN, NS_MUC_OWNER, STATUS } from '../xmpp/muc-words.ts';
 import { firstChild } from '../xmpp/stanza.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
@@ -29,7 +29,12 @@ import type { Turn } from './turn.ts';
 export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<GroupEffect>, limits: GroupLimits): void {
   const step: GroupStep = { group, turn, limits };
   const { rules = ALL_DELIVERY_RULES } = limits;
+  take(step, message);
+  // Behind the answers: who has just been let in, in place of a ghost, knows that when it is asked.
   if (rules.occupantsAsked && isAskDue(group, turn.now, limits)) askOccupants(step);
+}
+
+function take(step: GroupStep, message: ChatMessage): void {
   switch (message.t) {
     case 'send':
       return onArrival(step, message);
@@ -40,7 +45,7 @@ export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<Gr
       return;
     case 'deliver':
       if (message.item.t === 'memberGone') onMemberGone(step, message.item);
-      turn.effects.push({ t: 'ackDelivery', source: message.source });
+      step.turn.effects.push({ t: 'ackDelivery', source: message.source });
   }
 }
 
@@ -64,7 +69,8 @@ function askOccupants({ group, turn }: GroupStep): void {
 function onAbsent(step: GroupStep, user: string, resources: readonly string[]): void {
   for (const resource of resources) {
     const occupant = step.group.occupants.get(`${user}/${resource}`);
-    if (occupant !== undefined) leave(step, occupant);
+    // It hears of that too: its session may have said so before it let it in.
+    if (occupant !== undefined) leave(step, occupant, [STATUS.technical]);
   }
 }
 

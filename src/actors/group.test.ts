@@ -37,7 +37,6 @@ interface House {
 /** Alice's room, with her and Bob in it; he is no member. */
 async function house(options: TestNodeOptions = {}): Promise<House> {
   const node = await TestNode.start({ ...options, runtime: { groups: GROUP_OPTIONS, ...options.runtime } });
-  t.teardown(() => node.runtime.close());
   const [a = '', b = ''] = await node.account('a', 'b');
   const alice = await node.bind(a, 'one');
   const bob = await node.bind(b, 'one');
@@ -101,7 +100,6 @@ t.test('a room that went to sleep wakes as it was, and knows who has gone since'
   await alice.send(says('one'));
   await node.runtime.close();
   const later = await TestNode.start({ disk: node.disk, runtime: { groups: GROUP_OPTIONS } });
-  t.teardown(() => later.runtime.close());
   later.now = node.now + GROUP_OPTIONS.askEveryMs;
   t.same(rows(later, 'o').sort(), [`${a}/one`, `${b}/one`], 'nobody has been asked yet');
   const back = await later.bind(a, 'two');

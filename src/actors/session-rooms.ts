@@ -209,8 +209,8 @@ export function onPresentAsk(
   for (const resource of resources) {
     const stream = session.byResource.get(resource);
     const room = stream?.rooms?.get(chat);
-    if (stream === undefined || room === undefined) absent.push(resource);
-    else {
+    if (stream === undefined || (room === undefined && !isEntering(session, stream, chat))) absent.push(resource);
+    else if (room !== undefined) {
       room.upTo = Math.max(room.upTo, upTo);
       fetchMissing(session, stream, chat, room);
     }
@@ -218,8 +218,17 @@ export function onPresentAsk(
   if (absent.length > 0) tellAbsent(session, chat, absent);
 }
 
+/** It has asked to enter, and is not answered: the group may have let it in. */
+function isEntering({ unanswered, pendingSends }: SessionState, stream: Stream, chat: string): boolean {
+  return (unanswered.get(chat) ?? []).some((token) => {
+    const pending = pendingSends.get(token);
+    return pending?.stream === stream && pending.send.kind === 'presence' && pending.send.type === 'available';
+  });
+}
+
+/** Not behind the log: a device of that name that enters next would be overtaken, and taken out without knowing. */
 export function tellAbsent(session: SessionState, chat: string, resources: readonly string[]): void {
-  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources } });
+  session.turn.immediate.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources } });
 }
 
 /** What a device hears of a presence or iq that no room answered. */
