@@ -110,7 +110,7 @@ class Driver {
 }
 
 /** How often a device does something about a room, in turns. */
-const ROAM_EVERY = 4;
+const ROAM_EVERY = 3;
 /** Ms between two questions of a device whether it is still in a room. */
 const ASK_MS = 700;
 const PRIVATE = '-private';

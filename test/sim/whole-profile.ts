@@ -77,7 +77,8 @@ export function wholeProfileOf(seed: number, base: Profile, wanted?: WholeTheme)
   const themes: readonly WholeTheme[] = ['handOvers', 'activations'];
   const theme = wanted ?? themes[random.int(8)];
   const rough = (most: number): number => (random.int(2) === 0 ? 0 : random.float() * most);
-  const durationMs = 200 + random.int(random.int(6) === 0 ? 1_200 : 500);
+  const long = theme === 'rooms' || random.int(6) === 0;
+  const durationMs = 200 + random.int(long ? 1_200 : 500);
   const whole = withRooms(wholeOf(random, base.nodes, theme), seed, theme);
   const shards = 3 + random.int(4);
   const kinds = kindsOf(random, theme);
