@@ -307,3 +307,41 @@ t.test('what a member told comes late, twice and of another account', async (t) 
   step(state, 0, gone(B, 7));
   t.equal(step(state, 0, refuses('all', 4, 7)).isEmpty, true, 'of one that is gone');
 });
+
+/** What a group hands over, as its outbox sends it. */
+const relayed = (body: string, idx: number, more: Partial<Send> = {}): ChatMessage => ({
+  t: 'deliver',
+  source: { shard: 3, idx, pos: 0 },
+  item: { t: 'relay', send: send(body, { token: 0, via: { from: 'r@y/al', to: 'r@y/bo' }, ...more }) },
+});
+
+t.test('what a group hands over is acknowledged with its commit, however often it comes', async (t) => {
+  const state = chat();
+  const first = step(state, 10, relayed('psst', 7));
+  t.same([appended(first), said(first.effects), said(first.immediate)], [['1 psst'], ['ack 7'], []]);
+  const again = step(state, 11, relayed('psst', 7), relayed('psst', 8));
+  t.same(appended(again), ['2 psst'], 'the same words handed over anew are another message');
+  t.same(said(again.effects), ['ack 7', 'ack 8']);
+  t.match(state.members.length, 2);
+});
+
+t.test('what a group hands over waits for whoever it is for to say that it exists, once', async (t) => {
+  const state = chat([]);
+  const waiting = step(state, 10, relayed('psst', 7), relayed('psst', 7));
+  t.same([appended(waiting), said(waiting.effects), said(waiting.immediate)], [[], [], [`exists? ${B}`]]);
+  const there = step(state, 20, { t: 'exists', member: B, exists: true });
+  t.same([appended(there), said(there.effects)], [['1 psst'], ['ack 7']]);
+  const nobody = chat([]);
+  step(nobody, 10, relayed('psst', 7));
+  const gone = step(nobody, 20, { t: 'exists', member: B, exists: false });
+  t.same([appended(gone), said(gone.effects)], [[], ['ack 7']], 'it is decided: there is nobody to get it');
+});
+
+t.test('what a group hands over comes again when nobody says whether its receiver exists', async (t) => {
+  const state = chat([]);
+  step(state, 10, relayed('psst', 7));
+  const late = step(state, 10 + limits.askTimeoutMs, { t: 'sweep', now: 10 + limits.askTimeoutMs });
+  t.same(said(late.effects), [], 'it is not acknowledged');
+  const again = step(state, 20_000, relayed('psst', 7));
+  t.same(said(again.immediate), [`exists? ${B}`]);
+});

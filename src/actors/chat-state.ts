@@ -127,6 +127,7 @@ function onRelay(
   const waits = chat.waiting.some(
     ({ source: other }) => other?.shard === shard && other.idx === idx && other.pos === pos,
   );
+  if (limits.rules?.relaysAckedDecided === false) turn.immediate.push({ t: 'ackDelivery', source });
   if (!waits) onSend(chat, { ...relayed, source }, turn, limits);
 }
 

@@ -32,6 +32,14 @@ export interface DeliveryRules {
   readonly linksChained: boolean;
   /** A handed over session goes on only where none of the user is at work. */
   readonly oneSessionAtWork: boolean;
+  /** What a device in a room lacks is fetched before it gets what comes behind. */
+  readonly roomGapsFetched: boolean;
+  /** Who is a member again takes the first message since behind those of the membership before. */
+  readonly membershipsChained: boolean;
+  /** Sessions of occupants are asked whether they are still in the room. */
+  readonly occupantsAsked: boolean;
+  /** What a group hands to a direct chat is acknowledged when it is decided there. */
+  readonly relaysAckedDecided: boolean;
 }
 
 export const ALL_DELIVERY_RULES: DeliveryRules = {
@@ -49,6 +57,10 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   settledBeforeHandOver: true,
   linksChained: true,
   oneSessionAtWork: true,
+  roomGapsFetched: true,
+  membershipsChained: true,
+  occupantsAsked: true,
+  relaysAckedDecided: true,
 };
 
 /** All rules but one. For tests. */

@@ -12,7 +12,7 @@ import {
   STATUS,
 } from '../xmpp/muc-words.ts';
 import { fail, result } from './group-answers.ts';
-import { setAffiliation } from './group-members.ts';
+import { FULL, fits, setAffiliation } from './group-members.ts';
 import { bookmark, invite } from './group-messages.ts';
 import { broadcast, seesJids, takeOut } from './group-presence.ts';
 import {
@@ -49,7 +49,9 @@ export function onAdmin(step: GroupStep, room: Room, send: Send, query: Element)
     if (typeof change !== 'function') return fail(step, send, change[0], change[1]);
     changes.push(change);
   }
-  if (leavesNoOwner(step, items)) return fail(step, send, 'conflict', 'a room keeps an owner');
+  const given = givenBy(step, items);
+  if (leavesNoOwner(step, given)) return fail(step, send, 'conflict', 'a room keeps an owner');
+  if (!fits(step, given)) return fail(step, send, 'resource-constraint', FULL);
   for (const change of changes) change();
   result(step, send);
 }
@@ -96,12 +98,18 @@ function nickOf({ occupants }: GroupState, user: string): string | undefined {
   return undefined;
 }
 
-function leavesNoOwner({ group }: GroupStep, items: readonly AdminItem[]): boolean {
+/** Affiliations by user, as a request that is allowed sets them. */
+function givenBy({ group }: GroupStep, items: readonly AdminItem[]): ReadonlyMap<string, Affiliation> {
   const given = new Map<string, Affiliation>();
-  for (const { jid, affiliation } of items) {
-    const bare = tryJid(jid ?? '')?.bare;
-    if (bare !== undefined && affiliation !== undefined) given.set(bare, affiliation);
+  for (const { jid, nick, role, affiliation } of items) {
+    if (role !== undefined || affiliation === undefined) continue;
+    const user = tryJid(jid ?? holdersOf(group, nick ?? '')[0]?.user ?? '')?.bare;
+    if (user !== undefined) given.set(user, affiliation);
   }
+  return given;
+}
+
+function leavesNoOwner({ group }: GroupStep, given: ReadonlyMap<string, Affiliation>): boolean {
   if ([...given.values()].includes('owner')) return false;
   return ![...group.affiliates].some(([user, { affiliation }]) => (given.get(user) ?? affiliation) === 'owner');
 }

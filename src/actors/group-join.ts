@@ -91,9 +91,13 @@ function onLeave(step: GroupStep, send: Send, occupant: Occupant | undefined): v
   ok(step, send, [withTo(xml, send.from)], { left: true });
 }
 
-/** Without a word to the device itself. A room that is not to stay goes with its last occupant (XEP-0045 10.1.2). */
-export function leave(step: GroupStep, occupant: Occupant): void {
-  takeOut(step, occupant, {}, occupant.jid);
+/**
+ * A room that is not to stay goes with its last occupant (XEP-0045 10.1.2).
+ * @param codes said to the device itself; without them it is told otherwise
+ */
+export function leave(step: GroupStep, occupant: Occupant, codes?: readonly number[]): void {
+  if (codes === undefined) takeOut(step, occupant, {}, occupant.jid);
+  else takeOut(step, occupant, { codes });
   const { room, occupants } = step.group;
   if (occupants.size === 0 && room !== undefined && (!room.config.persistent || room.locked)) destroy(step, {});
 }

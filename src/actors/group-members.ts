@@ -1,29 +1,38 @@
 import { type Affiliation, isMember } from '../xmpp/muc-words.ts';
-import { type GroupStep, membersOf, putAffiliate } from './group-state.ts';
+import { affiliationOf, type GroupStep, membersOf, putAffiliate } from './group-state.ts';
 
 /** Changes of membership: ops of the group's own log, so ordered with its messages. */
 
+/** What is said with `resource-constraint` when they do not fit. */
+export const FULL = 'the group has as many members, or bans, as it may';
+
 /**
- * Sets an affiliation. Who becomes a member gets every message from the next one on; who ceases to be one none any more.
- * @returns 'full' when the group has as many members as it may, and nothing has changed
+ * The group has room for these affiliations: for `membersMax` members, and as many bans. What makes neither more always
+ * fits.
  */
-export function setAffiliation(
-  step: GroupStep,
-  user: string,
-  affiliation: Affiliation,
-  reason?: string,
-): 'changed' | 'full' {
+export function fits({ group, limits }: GroupStep, given: ReadonlyMap<string, Affiliation>): boolean {
+  let members = membersOf(group);
+  let banned = 0;
+  for (const { affiliation } of group.affiliates.values()) if (affiliation === 'outcast') banned += 1;
+  const [membersBefore, bannedBefore] = [members, banned];
+  for (const [user, affiliation] of given) {
+    const was = affiliationOf(group, user);
+    members += Number(isMember(affiliation)) - Number(isMember(was));
+    banned += Number(affiliation === 'outcast') - Number(was === 'outcast');
+  }
+  const max = limits.membersMax;
+  return (members <= max || members <= membersBefore) && (banned <= max || banned <= bannedBefore);
+}
+
+/**
+ * Sets an affiliation that fits. Who becomes a member gets every message from the next one on; who ceases to be one none
+ * any more. What is known of former members goes first when there are more rows than members and bans may have.
+ */
+export function setAffiliation(step: GroupStep, user: string, affiliation: Affiliation, reason?: string): void {
   const { group, limits } = step;
   const known = group.affiliates.get(user);
   const was = known !== undefined && isMember(known.affiliation);
   const is = isMember(affiliation);
-  if (is && !was && membersOf(group) >= limits.membersMax) return 'full';
-  // As many rows for others as for members: bans count.
-  if (!is && known === undefined && group.affiliates.size - membersOf(group) >= limits.membersMax) {
-    const former = [...group.affiliates].find(([, one]) => one.affiliation === 'none');
-    if (former === undefined) return 'full';
-    putAffiliate(step, former[0], undefined);
-  }
   const before = was ? Math.max(group.lastSeq > known.since ? group.lastSeq : 0, known.before) : (known?.before ?? 0);
   const since = was && is ? known.since : group.lastSeq;
   const keep = affiliation !== 'none' || before > 0;
@@ -42,5 +51,10 @@ export function setAffiliation(
         }
       : undefined,
   );
-  return 'changed';
+  if (is || group.affiliates.size - membersOf(group) <= limits.membersMax) return;
+  for (const [former, one] of group.affiliates) {
+    if (one.affiliation !== 'none') continue;
+    putAffiliate(step, former, undefined);
+    return;
+  }
 }

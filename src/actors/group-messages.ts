@@ -2,13 +2,13 @@ import type { Element } from 'ltx';
 import { type Jid, tryJid } from '../xmpp/jid.ts';
 import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
-import { isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
+import { type Affiliation, isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
 import { escapeAttr, escapeText, stanza } from '../xmpp/stanza.ts';
 import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
-import { setAffiliation } from './group-members.ts';
+import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
 import { seenInRoom } from './group-seen.ts';
 import { affiliationOf, type GroupStep, holdersOf, type Occupant, putRoom, type Room } from './group-state.ts';
@@ -162,14 +162,15 @@ function onMediated(step: GroupStep, room: Room, send: Send, occupant: Occupant 
     if (jid.domain !== step.limits.domain) return refuse(step, send, 'remote-server-not-found');
     users.push({ user: jid.bare, reason: invite.getChild('reason', NS_MUC_USER)?.getText() });
   }
+  const added = new Map<string, Affiliation>();
   for (const { user } of users) {
-    if (affiliationOf(step.group, user) === 'outcast')
-      return refuse(step, send, 'not-allowed', 'banned from this room');
+    const theirs = affiliationOf(step.group, user);
+    if (theirs === 'outcast') return refuse(step, send, 'not-allowed', 'banned from this room');
     // In a members-only room an invitation that lets nobody in would be none.
-    const adds = room.config.membersOnly && !isMember(affiliationOf(step.group, user));
-    if (adds && setAffiliation(step, user, 'member') === 'full')
-      return refuse(step, send, 'resource-constraint', 'the group has as many members as it may');
+    if (room.config.membersOnly && !isMember(theirs)) added.set(user, 'member');
   }
+  if (!fits(step, added)) return refuse(step, send, 'resource-constraint', FULL);
+  for (const user of added.keys()) setAffiliation(step, user, 'member');
   for (const { user, reason } of users) {
     invite(step, room, { from: send.from, user, reason, id: send.id });
     if (isMember(affiliationOf(step.group, user))) bookmark(step, room, user);

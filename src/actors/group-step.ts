@@ -1,11 +1,12 @@
 import { tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
-import { NS_MUC_ADMIN, NS_MUC_OWNER } from '../xmpp/muc-words.ts';
+import { NS_MUC_ADMIN, NS_MUC_OWNER, STATUS } from '../xmpp/muc-words.ts';
 import { firstChild } from '../xmpp/stanza.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, bareOf, isStored, keyOf, placeOf } from './chat-log.ts';
+import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, ok } from './group-answers.ts';
 import { leave, onPresence } from './group-join.ts';
@@ -27,29 +28,36 @@ import type { Turn } from './turn.ts';
 /** One message to a group, decided. Pure; the shell (group.ts) commits the turn and runs its effects. */
 export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<GroupEffect>, limits: GroupLimits): void {
   const step: GroupStep = { group, turn, limits };
-  if (isAskDue(group, turn.now, limits)) askOccupants(step);
+  const { rules = ALL_DELIVERY_RULES } = limits;
+  take(step, message);
+  // Behind the answers: who has just been let in, in place of a ghost, knows that when it is asked.
+  if (rules.occupantsAsked && isAskDue(group, turn.now, limits)) askOccupants(step);
+}
+
+function take(step: GroupStep, message: ChatMessage): void {
   switch (message.t) {
     case 'send':
       return onArrival(step, message);
     case 'absent':
       return onAbsent(step, message);
     case 'orphaned':
-      return ask(
-        step,
-        [...group.occupants.values()].filter(({ user }) => user === message.user).map(({ jid }) => jid),
-      );
+      return ask(step, devicesOf(step.group, message.user));
     case 'exists':
     case 'sweep':
       return;
     case 'deliver':
       if (message.item.t === 'memberGone') onMemberGone(step, message.item);
-      turn.effects.push({ t: 'ackDelivery', source: message.source });
+      step.turn.effects.push({ t: 'ackDelivery', source: message.source });
   }
 }
 
 /** Devices may be gone without the room having heard: right after activation, and every `askEveryMs`. */
 export function isAskDue({ occupants, askedAt }: GroupState, now: number, { askEveryMs }: GroupLimits): boolean {
   return occupants.size > 0 && now - askedAt >= askEveryMs;
+}
+
+function devicesOf({ occupants }: GroupState, user: string): string[] {
+  return [...occupants.values()].filter((occupant) => occupant.user === user).map(({ jid }) => jid);
 }
 
 function askOccupants(step: GroupStep): void {
@@ -61,6 +69,7 @@ function askOccupants(step: GroupStep): void {
 /** The sessions of these occupants, by full JID: are they still here? */
 function ask({ group, turn, limits }: GroupStep, jids: Iterable<string>): void {
   const id = limits.newId();
+  const upTo = group.lastSeq;
   const byUser = new Map<string, string[]>();
   for (const jid of jids) {
     group.asked.set(jid, id);
@@ -70,7 +79,7 @@ function ask({ group, turn, limits }: GroupStep, jids: Iterable<string>): void {
     else resources.push(resourceOf(jid));
   }
   for (const [to, resources] of byUser)
-    turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources, ask: id } });
+    turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources, ask: id, upTo } });
 }
 
 /** What was said before a device entered (again) is not about where it is now: it is asked anew. */
@@ -81,7 +90,8 @@ function onAbsent(step: GroupStep, absent: Extract<ChatMessage, { t: 'absent' }>
     const jid = `${absent.user}/${resource}`;
     const occupant = occupants.get(jid);
     if (occupant === undefined) continue;
-    if (asked.get(jid) === absent.ask) leave(step, occupant);
+    // It hears of that too: its session may have said so before it let it in.
+    if (asked.get(jid) === absent.ask) leave(step, occupant, [STATUS.technical]);
     else unsure.push(jid);
   }
   ask(step, unsure);

@@ -158,10 +158,18 @@ export type SessionMessage =
       /** they are not in it any more */
       readonly left?: true;
     }
-  /** a group's message for occupants who are no members: what is lost is fetched with the next one */
+  /** a group's message for occupants who are no members: what is lost is fetched with the next one, or the next `present?` */
   | { readonly t: 'said'; readonly chat: string; readonly seq: number; readonly record: MessageRecord }
   /** the group asks which of these devices are in it: those that are not are taken out */
-  | { readonly t: 'present?'; readonly chat: string; readonly resources: readonly string[]; readonly ask: string }
+  | {
+      readonly t: 'present?';
+      readonly chat: string;
+      readonly resources: readonly string[];
+      /** names the question */
+      readonly ask: string;
+      /** chatSeq of the group's last message: devices that lack some fetch them */
+      readonly upTo: number;
+    }
   /** a send before one that came is missing: all unanswered ones to this chat are wanted again, in order */
   | { readonly t: 'again'; readonly chat: string; readonly run: string | undefined }
   /** resources that were available under the shard's former leader; those that are not back are gone */

@@ -3,6 +3,7 @@ import { soleDirectory } from '../cluster/directory.ts';
 import type { LogStore, Op } from '../storage/log-store.ts';
 import { createMemoryDisk, type MemoryDisk, openMemoryStore } from '../storage/log-store-memory.ts';
 import { inProcessBus } from '../transport/bus.ts';
+import { PAGE_DEFAULTS } from '../xmpp/mam-page.ts';
 import type { IqRequest, SessionPort } from '../xmpp/module.ts';
 import { ROSTER_LIMITS } from '../xmpp/rfc6121-limits.ts';
 import { NS_SM } from '../xmpp/xep0198-stream-management.ts';
@@ -11,6 +12,7 @@ import type { ChatLimits } from './chat-state.ts';
 import type { AccountAnswer, AccountAsk, BindAnswer, CloseReason, ConnPort, ResumeAnswer } from './messages.ts';
 import { decideRegistration } from './registration.ts';
 import { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
+import type { GroupOptions } from './runtime-types.ts';
 import type { SessionLimits } from './session-types.ts';
 
 /** The actors of one node over the memory store, for tests: time stands still, the disk waits when told to. */
@@ -49,6 +51,18 @@ export const SESSION_LIMITS: SessionLimits = {
   chatsMax: 1000,
   conflict: 'replace',
   roster: ROSTER_LIMITS,
+};
+
+export const GROUP_OPTIONS: GroupOptions = {
+  roomDomain: `conference.${DOMAIN}`,
+  membersMax: 5,
+  occupantsMax: 10,
+  presenceMax: 4,
+  historyMax: 20,
+  historyDefault: 3,
+  mayCreate: true,
+  askEveryMs: 60_000,
+  page: PAGE_DEFAULTS,
 };
 
 /** One socket of a client: what came, and how it was closed. */

@@ -295,3 +295,15 @@ t.test('a message on its way to an account that went is dropped and not sent for
   await node.pass(6000);
   t.equal(node.runtime.stats().outbox, 0);
 });
+
+t.test('a message by full JID that is on its way when the stream goes live is not left out', async (t) => {
+  const { node, b, alice } = await two();
+  const bob = await node.bind(b, 'one', { priority: null });
+  node.held = true;
+  await alice.send(message(`${b}/one`, 'early'));
+  node.store.sync();
+  await node.settle();
+  t.same(bodies(await bob.send(presence())), [], 'its inbox has it, the disk not yet');
+  await node.release();
+  t.same(bodies(bob.conn.take()), ['early']);
+});

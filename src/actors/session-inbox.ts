@@ -10,6 +10,7 @@ import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
+import type { DeliveryRules } from './delivery-rules.ts';
 import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
@@ -43,7 +44,7 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
     return;
   }
   // A gap: an earlier item was lost on the way. The source sends both again, in order.
-  if (rules.deliveriesChained && isGap(item, row)) {
+  if (rules.deliveriesChained && isGap(item, row, rules)) {
     turn.immediate.push({ t: 'nackDelivery', source });
     return;
   }
@@ -52,9 +53,13 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
 }
 
 /** A member who was taken out of a group and in again goes on with the first message since, once it has those before. */
-function isGap({ seq, first, before }: ChatItem, row: UserChatRow | undefined): boolean {
+function isGap(
+  { seq, first, before }: ChatItem,
+  row: UserChatRow | undefined,
+  { membershipsChained }: DeliveryRules,
+): boolean {
   if (row === undefined) return !first;
-  return first && before !== undefined ? row.cur < before : seq > row.cur + 1;
+  return first && before !== undefined ? membershipsChained && row.cur < before : seq > row.cur + 1;
 }
 
 /**

@@ -131,6 +131,7 @@ export function pushToRoom(session: SessionState, chat: string, seq: number, rec
     if (room === undefined || seq < room.next) continue;
     room.upTo = Math.max(room.upTo, seq);
     if (room.loading) continue;
+    if (!session.parts.rules.roomGapsFetched) room.next = seq;
     if (seq === room.next) pass(session, stream, chat, room, record, false);
     else fetchMissing(session, stream, chat, room);
   }
@@ -199,22 +200,32 @@ export function onRoom(
   if (left === true) noteOnline(session);
 }
 
-/** The group asks who of its occupants is still in it. */
+/** The group asks who of its occupants is still in it, and tells how far it is: its last message may have been lost. */
 export function onPresentAsk(
   session: SessionState,
-  { chat, resources, ask }: Extract<SessionMessage, { t: 'present?' }>,
+  { chat, resources, ask, upTo }: Extract<SessionMessage, { t: 'present?' }>,
 ): void {
-  // The room itself knows best of those that are on their way into it.
-  const entering = new Set<string>();
-  for (const token of session.unanswered.get(chat) ?? []) {
-    const { send, stream } = session.pendingSends.get(token) ?? {};
-    if (send?.kind === 'presence' && send.type === 'available') entering.add(stream?.resource ?? '');
+  const absent: string[] = [];
+  for (const resource of resources) {
+    const stream = session.stream(resource);
+    const room = stream?.rooms?.get(chat);
+    if (stream === undefined || (room === undefined && !isEntering(session, stream, chat))) absent.push(resource);
+    else if (room !== undefined) {
+      room.upTo = Math.max(room.upTo, upTo);
+      fetchMissing(session, stream, chat, room);
+    }
   }
-  const absent = resources.filter(
-    (resource) => !entering.has(resource) && session.stream(resource)?.rooms?.has(chat) !== true,
-  );
   if (absent.length === 0) return;
-  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources: absent, ask } });
+  // Not behind the log: a device of that name that enters next would be overtaken, and taken out without knowing.
+  session.turn.immediate.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources: absent, ask } });
+}
+
+/** It has asked to enter, and is not answered: the group may have let it in. */
+function isEntering({ unanswered, pendingSends }: SessionState, stream: Stream, chat: string): boolean {
+  return (unanswered.get(chat) ?? []).some((token) => {
+    const pending = pendingSends.get(token);
+    return pending?.stream === stream && pending.send.kind === 'presence' && pending.send.type === 'available';
+  });
 }
 
 /** After a failover: the room knows which devices of this user were in it, also those that were not available. */

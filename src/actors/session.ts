@@ -217,7 +217,10 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
   #stanza(effect: Extract<SessionEffect, { t: 'stanza' }>): void {
     const { stream, xml, seq, at = seq, refusal, hold } = effect;
     // It was decided before the stream began to lag; the inbox brings it again, in its place.
-    if (at > 0 && stream.lag !== undefined && at >= stream.lag.next) return;
+    if (at > 0 && stream.lag !== undefined && at >= stream.lag.next) {
+      stream.early?.delete(at);
+      return;
+    }
     if (refusal !== undefined) return this.#refusal(stream, xml, refusal);
     if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq, at);
     stream.held ??= new HeldStanzas(this.#parts.limits.heldMax);

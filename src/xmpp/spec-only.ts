@@ -62,15 +62,6 @@ export const elsewhere: readonly XmppModule[] = [
   },
   {
     spec: {
-      id: 'XEP-0128',
-      title: 'Service Discovery Extensions',
-      version: '1.0.1',
-      url: 'https://xmpp.org/extensions/xep-0128.html',
-      note: 'the largest file that the upload service takes',
-    },
-  },
-  {
-    spec: {
       id: 'XEP-0156',
       title: 'Discovering Alternative XMPP Connection Methods',
       version: '1.4.0',

@@ -88,6 +88,27 @@ export type Fact =
       readonly inboxSeq: number;
       readonly oid: string;
     }
+  /** a room makes somebody a member, or one no more: its op is committed */
+  | {
+      readonly t: 'affiliated';
+      readonly shard: number;
+      readonly idx: number;
+      readonly chat: string;
+      readonly user: string;
+      readonly member: boolean;
+      /** chatSeq from behind which on it is so */
+      readonly since: number;
+    }
+  /** a message of a room's reaches a device in it; `stay` is from its entering on, `nth` counts in it from 0 */
+  | {
+      readonly t: 'heard';
+      readonly user: string;
+      readonly stay: string;
+      readonly room: string;
+      readonly nth: number;
+      readonly seq: number;
+      readonly oid: string;
+    }
   /** a process starts on what its disk has */
   | { readonly t: 'boot'; readonly node: number };
 

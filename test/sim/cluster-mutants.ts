@@ -34,6 +34,10 @@ const WHOLE_THEME: Partial<Record<keyof DeliveryRules, WholeTheme>> = {
   latestSessionSends: 'activations',
   settledBeforeHandOver: 'handOvers',
   oneSessionAtWork: 'handOvers',
+  roomGapsFetched: 'rooms',
+  membershipsChained: 'rooms',
+  occupantsAsked: 'rooms',
+  relaysAckedDecided: 'rooms',
 };
 
 /** Takes a rule out and runs seeds until the rule's own checker notices. The other checkers are not asked. */

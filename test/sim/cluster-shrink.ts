@@ -65,6 +65,8 @@ function simplerThan(profile: Profile, failedAtMs: number): Partial<Profile>[] {
 function simplerWhole(profile: Profile, whole: WholeProfile): Partial<Profile>[] {
   const changes: Partial<WholeProfile>[] = [
     { groups: whole.groups.slice(0, 1) },
+    { rooms: whole.rooms.slice(1) },
+    { rooms: whole.rooms.slice(0, 1) },
     { groups: [] },
     { groups: whole.groups.map((size) => Math.max(2, size >> 1)) },
     { online: 2 },

@@ -193,7 +193,17 @@ export class World {
   }
 }
 
-const TRACED: ReadonlySet<Fact['t']> = new Set(['config', 'acked', 'boot', 'numbered', 'inboxed', 'told', 'shown']);
+const TRACED: ReadonlySet<Fact['t']> = new Set([
+  'config',
+  'acked',
+  'boot',
+  'numbered',
+  'inboxed',
+  'told',
+  'shown',
+  'affiliated',
+  'heard',
+]);
 
 function describeFact(fact: Fact): string {
   return fact.t === 'boot' ? `n${fact.node} boots` : `== ${brief(fact)}`;

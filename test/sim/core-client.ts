@@ -1,6 +1,7 @@
 import type { CloseReason, ConnPort, SessionMessage } from '../../src/actors/messages.ts';
 import { NS_SM } from '../../src/xmpp/xep0198-stream-management.ts';
 import { parseFrame } from '../../src/xmpp/xml.ts';
+import { affiliateXml, RoomDevice, type Stay } from './room-device.ts';
 
 /** What a client needs of the world: its server, and a place to write down what it saw. */
 export interface ClientWorld {
@@ -13,6 +14,8 @@ export interface ClientWorld {
   told?(client: Client, message: SentMessage): void;
   /** a message of the archive reached the client */
   shown?(client: Client, archiveId: number, oid: string): void;
+  /** a message of a room's reached the client, the last of its stay there */
+  heard?(client: Client, stay: Stay): void;
 }
 
 /** A message as its sender knows it. */
@@ -20,6 +23,8 @@ export interface SentMessage {
   readonly oid: string;
   readonly from: string;
   readonly to: string;
+  /** to a room, or one of its occupants */
+  readonly inRoom?: 'groupchat' | 'private';
   acked: boolean;
   refused: boolean;
 }
@@ -74,6 +79,7 @@ export class Client {
   readonly managed: boolean;
   readonly views: View[] = [];
   readonly sent: SentMessage[] = [];
+  readonly rooms = new RoomDevice();
   readonly world: ClientWorld;
   socket: Socket | undefined;
   #leaving: Socket[] = [];
@@ -84,6 +90,7 @@ export class Client {
   #out = 0;
   #in = 0;
   #unacked: Unacked[] = [];
+  #nicks = 0;
 
   /** gives its messages no origin-id: what may have arrived it does not send again on a new stream */
   readonly plain: boolean;
@@ -140,6 +147,7 @@ export class Client {
   #begin(socket: Socket): void {
     this.#busy = false;
     this.views.push({ ids: [], oids: [] });
+    const rooms = this.rooms.forget();
     // What it knows to be refused is the person's to say again.
     const again = this.plain ? [] : this.#unacked.filter(({ message }) => message?.refused === false);
     this.#unacked = [];
@@ -148,6 +156,8 @@ export class Client {
     this.#enabled = false;
     if (this.managed) socket.toServer.push(`<enable xmlns='${NS_SM}' resume='true'/>`);
     this.#write(`<presence xmlns='jabber:client'/>`, undefined);
+    // First the rooms, or what was said there would be refused.
+    for (const room of rooms) this.enter(room);
     for (const { xml, message } of again) this.#write(xml, message);
   }
 
@@ -165,6 +175,45 @@ export class Client {
   type(to: string): void {
     const state = `<composing xmlns='http://jabber.org/protocol/chatstates'/>`;
     this.#write(`<message xmlns='jabber:client' to='${to}' type='chat'>${state}</message>`, undefined);
+  }
+
+  // --- rooms -------------------------------------------------------------------------------------------------------
+
+  /** Enters a room under a nick that is its own, another one each time. */
+  enter(room: string): void {
+    this.#write(this.rooms.enter(room, this.#newNick()), undefined);
+  }
+
+  leave(room: string): void {
+    this.#write(this.rooms.leave(room), undefined);
+  }
+
+  rename(room: string): void {
+    this.#write(this.rooms.rename(room, this.#newNick()), undefined);
+  }
+
+  /** Asks whether it is still in. */
+  askRoom(room: string): void {
+    this.#write(this.rooms.ask(room), undefined);
+  }
+
+  affiliate(room: string, user: string, affiliation: string): void {
+    this.#write(affiliateXml(room, user, affiliation, `set${++this.#nicks}`), undefined);
+  }
+
+  /** @param nick an occupant's, for a private message; else it is for all of the room */
+  sayInRoom(room: string, oid: string, nick?: string): void {
+    const inRoom = nick === undefined ? 'groupchat' : 'private';
+    const message: SentMessage = { oid, from: this.user, to: room, inRoom, acked: false, refused: false };
+    this.sent.push(message);
+    const [to, type] = nick === undefined ? [room, 'groupchat'] : [`${room}/${nick}`, 'chat'];
+    const origin = this.plain ? '' : `<origin-id xmlns='urn:xmpp:sid:0' id='${oid}'/>`;
+    const body = `<body>${oid}</body>${origin}`;
+    this.#write(`<message xmlns='jabber:client' to='${to}' type='${type}' id='${oid}'>${body}</message>`, message);
+  }
+
+  #newNick(): string {
+    return `${this.user.split('@')[0]}-${this.resource}-${++this.#nicks}`;
   }
 
   #write(xml: string, message: SentMessage | undefined): void {
@@ -245,7 +294,9 @@ export class Client {
     if (el.getNS() === NS_SM) return this.#receiveSm(el.name, el.attrs);
     if (!['message', 'presence', 'iq'].includes(el.name)) return;
     if (this.#enabled) this.#in += 1;
-    if (el.name !== 'message') return;
+    const stay = this.rooms.receive(el);
+    if (stay !== undefined) this.world.heard?.(this, stay);
+    if (el.name !== 'message' || el.attrs['type'] === 'groupchat') return;
     if (el.attrs['type'] === 'error') {
       const message = this.sent.find(({ oid }) => oid === el.attrs['id']);
       if (message !== undefined) message.refused = true;
@@ -257,7 +308,7 @@ export class Client {
     const oid = el.getChildText('body') ?? '';
     view?.ids.push(Number(id));
     view?.oids.push(oid);
-    this.world.shown?.(this, Number(id), oid);
+    if (oid !== '') this.world.shown?.(this, Number(id), oid);
   }
 
   #receiveSm(name: string, attrs: Record<string, string | undefined>): void {

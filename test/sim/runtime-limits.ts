@@ -1,4 +1,5 @@
 import type { RuntimeOptions } from '../../src/actors/runtime.ts';
+import { PAGE_DEFAULTS } from '../../src/xmpp/mam-page.ts';
 import { ROSTER_LIMITS } from '../../src/xmpp/rfc6121-limits.ts';
 
 /** What differs between the simulations, ms each: one has real times, in another they are a tenth. */
@@ -11,6 +12,8 @@ export interface RuntimeTimes {
   readonly askTimeoutMs: number;
   readonly resumeMs: number;
   readonly ackTimeoutMs: number;
+  /** how often rooms ask for who is in them */
+  readonly askEveryMs: number;
 }
 
 export const REAL_TIMES: RuntimeTimes = {
@@ -22,6 +25,7 @@ export const REAL_TIMES: RuntimeTimes = {
   askTimeoutMs: 5000,
   resumeMs: 60_000,
   ackTimeoutMs: 30_000,
+  askEveryMs: 10_000,
 };
 
 type Limits = Pick<
@@ -38,11 +42,15 @@ type Limits = Pick<
   | 'rowsMax'
   | 'chat'
   | 'session'
+  | 'groups'
 >;
+
+/** A service of every simulated domain. */
+export const ROOM_DOMAIN = 'conference.sim.test';
 
 /** Bounds and times of a node's entities. @param tight bounds that are reached all the time */
 export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
-  const { idleMs, resendMs, resendMsMax, sweepMs, askTimeoutMs, resumeMs, ackTimeoutMs } = times;
+  const { idleMs, resendMs, resendMsMax, sweepMs, askTimeoutMs, resumeMs, ackTimeoutMs, askEveryMs } = times;
   return {
     mailboxMax: tight ? 8 : 1000,
     turnsMax: 10_000,
@@ -55,6 +63,17 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
     sweepMs,
     rowsMax: 1000,
     chat: { dedupeMs: 86_400_000, dedupePerSenderMin: 64, dedupeMax: 1000, waitingMax: 100, askTimeoutMs },
+    groups: {
+      roomDomain: ROOM_DOMAIN,
+      membersMax: 60,
+      occupantsMax: 100,
+      presenceMax: 50,
+      historyMax: 100,
+      historyDefault: 20,
+      mayCreate: true,
+      askEveryMs,
+      page: PAGE_DEFAULTS,
+    },
     session: {
       resourcesMax: 4,
       unackedStanzasMax: tight ? 12 : 1000,

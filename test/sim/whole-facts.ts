@@ -1,7 +1,10 @@
+import type { Affiliate } from '../../src/actors/group-state.ts';
 import type { OpBody, PlainWrite } from '../../src/storage/log-store.ts';
+import type { MessageRecord } from '../../src/xmpp/message-record.ts';
+import { isMember } from '../../src/xmpp/muc-words.ts';
 import type { Fact } from './cluster-facts.ts';
 
-type DeliveryFact = Extract<Fact, { t: 'numbered' | 'inboxed' | 'posted' }>;
+type DeliveryFact = Extract<Fact, { t: 'numbered' | 'inboxed' | 'posted' | 'affiliated' }>;
 
 /** What a committed op says of messages, read off its writes: nothing that the code under test reports of itself. */
 export function* factsOf(shard: number, idx: number, body: OpBody): Generator<DeliveryFact> {
@@ -9,11 +12,13 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
     write.t === 'call' ? (write.writes ?? write.call.expand(write.args)) : write,
   );
   for (const [i, write] of writes.entries()) {
+    if (write.t === 'put' || write.t === 'del')
+      yield* affiliated(shard, idx, write.key, write.t === 'put' ? write.value : undefined);
     if (write.t !== 'append') continue;
     const { stream, seq } = write;
     if (stream.startsWith('m/')) {
-      const { from, oid, id } = write.record as { from: string; oid?: string; id?: string };
-      yield { t: 'numbered', shard, idx, chat: stream.slice(2), seq, from, oid: oid ?? id ?? '' };
+      const { from, oid, id, tok } = write.record as MessageRecord;
+      yield { t: 'numbered', shard, idx, chat: stream.slice(2), seq, from, oid: oid ?? id ?? tok ?? '' };
     } else if (stream.startsWith('i/')) {
       const { c: chat, q: chatSeq } = write.record as { c: string; q: number };
       const user = stream.slice(2);
@@ -22,6 +27,14 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
     }
   }
   if (body.outbox.length > 0) yield { t: 'posted', shard, idx, items: body.outbox };
+}
+
+/** Row `G/<room>/a/<user>` of a room (group-state.ts). */
+function* affiliated(shard: number, idx: number, key: string, value: unknown): Generator<DeliveryFact> {
+  const [start, chat = '', kind, user = ''] = key.split('/');
+  if (start !== 'G' || kind !== 'a') return;
+  const { affiliation, since } = (value ?? { affiliation: 'none', since: 0 }) as Affiliate;
+  yield { t: 'affiliated', shard, idx, chat, user, member: isMember(affiliation), since };
 }
 
 /** The cursor that the op writes with or after an inbox item; undefined when it writes none. */

@@ -1,3 +1,4 @@
+import type { ChatItem, PostItem } from '../../src/actors/messages.ts';
 import type { Fact } from './cluster-facts.ts';
 
 type FactOf<T extends Fact['t']> = Extract<Fact, { t: T }>;
@@ -10,6 +11,10 @@ export class Ledger {
   readonly inboxes = new Map<string, FactOf<'inboxed'>[]>();
   /** `user chat` → highest chatSeq in the inbox */
   readonly #cursors = new Map<string, number>();
+  /** `user chat` → how many messages of it the inbox has taken */
+  readonly #counts = new Map<string, number>();
+  /** `user chat` → chatSeqs that the chat has posted to the user's inbox, as committed */
+  readonly #owed = new Map<string, number[]>();
   /** `user oid` of what some device of the user was shown */
   readonly #shown = new Set<string>();
   /** oid → its place */
@@ -30,11 +35,35 @@ export class Ledger {
         inbox.push(fact);
         const key = `${fact.user} ${fact.chat}`;
         this.#cursors.set(key, Math.max(this.#cursors.get(key) ?? 0, fact.chatSeq));
+        this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
         return;
       }
+      case 'posted':
+        return this.#post(fact);
       case 'shown':
         this.#shown.add(`${fact.user} ${fact.oid}`);
     }
+  }
+
+  #post({ items }: FactOf<'posted'>): void {
+    for (const { to, body } of items) {
+      const item = body as ChatItem | PostItem;
+      if (item.t !== 'msg') continue;
+      const key = `${to.slice(to.indexOf(':') + 1)} ${item.chat}`;
+      const owed = this.#owed.get(key);
+      if (owed === undefined) this.#owed.set(key, [item.seq]);
+      else owed.push(item.seq);
+    }
+  }
+
+  /** chatSeqs that a chat has posted to a user's inbox, in the order of its log */
+  owedTo(user: string, chat: string): readonly number[] {
+    return this.#owed.get(`${user} ${chat}`) ?? [];
+  }
+
+  /** … of those that the inbox lacks, how many; negative when it has more */
+  lackOf(user: string, chat: string): number {
+    return this.owedTo(user, chat).length - (this.#counts.get(`${user} ${chat}`) ?? 0);
   }
 
   /** Where a message stands, undefined while it stands nowhere. */

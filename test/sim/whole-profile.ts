@@ -6,6 +6,8 @@ export interface WholeProfile {
   readonly users: number;
   /** members of each group chat, 2 to 50 */
   readonly groups: readonly number[];
+  /** members of each room, 2 to 50, who come and go; devices of others enter it as well */
+  readonly rooms: readonly number[];
   /** users with a device, some with two */
   readonly online: number;
   /** nodes that are not there at the beginning: they join */
@@ -30,13 +32,15 @@ export const WHOLE_EVERY = 16;
 /**
  * Themes, for what faults drawn at random seldom bring about.
  * handOvers: shards change hands all the time while sockets break.
+ * rooms: each run has them, and the bus loses more.
  * activations: a node that led sessions hangs or is cut off, does not know that it was deposed, and comes back.
  */
-export type WholeTheme = 'handOvers' | 'activations';
+export type WholeTheme = 'handOvers' | 'activations' | 'rooms';
 
 const THEMES: Readonly<Record<WholeTheme, readonly Op['t'][]>> = {
   handOvers: ['transfer', 'transfer', 'transfer', 'transfer', 'transfer', 'cut', 'isolate', 'storeCut', 'drain'],
   activations: ['pause', 'pause', 'isolate', 'storeCut', 'cutOneWay', 'cut'],
+  rooms: ['crash', 'pause', 'cut', 'isolate', 'transfer', 'transfer', 'drain'],
 };
 
 const KINDS: readonly Op['t'][] = [
@@ -73,8 +77,9 @@ export function wholeProfileOf(seed: number, base: Profile, wanted?: WholeTheme)
   const themes: readonly WholeTheme[] = ['handOvers', 'activations'];
   const theme = wanted ?? themes[random.int(8)];
   const rough = (most: number): number => (random.int(2) === 0 ? 0 : random.float() * most);
-  const durationMs = 200 + random.int(random.int(6) === 0 ? 1_200 : 500);
-  const whole = wholeOf(random, base.nodes, theme);
+  const long = theme === 'rooms' || random.int(6) === 0;
+  const durationMs = 200 + random.int(long ? 1_200 : 500);
+  const whole = withRooms(wholeOf(random, base.nodes, theme), seed, theme);
   const shards = 3 + random.int(4);
   const kinds = kindsOf(random, theme);
   const ops = Array.from(
@@ -93,7 +98,7 @@ export function wholeProfileOf(seed: number, base: Profile, wanted?: WholeTheme)
     ...base,
     shards,
     durationMs,
-    loss: rough(theme === 'activations' ? 0.2 : 0.05),
+    loss: theme === 'rooms' ? 0.02 + random.float() * 0.15 : rough(theme === 'activations' ? 0.2 : 0.05),
     dup: rough(0.1),
     late: theme === 'handOvers' ? 0.5 : rough(theme === undefined ? 0.1 : 0.3),
     lateMs: theme === 'handOvers' ? 60 : 30,
@@ -109,14 +114,27 @@ function wholeOf(random: Random, nodes: number, theme: WholeTheme | undefined): 
   const groups = Array.from({ length: 1 + random.int(2) }, () => 2 + random.int(large ? 49 : 6));
   return {
     groups,
+    rooms: [],
     users: Math.max(3, ...groups) + random.int(2),
     online: 2 + random.int(3),
     late: nodes > 3 ? random.int(2) : 0,
-    talkMs: theme === 'handOvers' ? 3 + random.int(12) : 8 + random.int(40),
+    talkMs: theme === 'handOvers' || theme === 'rooms' ? 3 + random.int(12) : 8 + random.int(40),
     sayMax: large ? 2 + random.int(4) : 3 + random.int(theme === undefined ? 12 : 24),
     tight: theme === undefined && random.int(5) === 0,
     packed: random.int(4) === 0,
     cuts: theme === undefined && random.int(2) === 0 ? 0 : random.float() * (theme === undefined ? 0.03 : 0.12),
     plain: theme === 'activations' ? 1 : 0.3,
   };
+}
+
+/** One whole run in so many has rooms. */
+const ROOMS_EVERY = 3;
+
+function withRooms(whole: WholeProfile, seed: number, theme: WholeTheme | undefined): WholeProfile {
+  const random = seededRandom(seed ^ 0x51ab3f07);
+  // Where queues overflow all the time, streams end with every crowd that enters.
+  if (whole.tight || (theme !== 'rooms' && random.int(ROOMS_EVERY) > 0)) return whole;
+  const large = random.int(10) === 0;
+  const rooms = Array.from({ length: 1 + random.int(2) }, () => 2 + random.int(large ? 49 : 4));
+  return { ...whole, rooms, users: Math.max(whole.users, ...rooms.map((size) => size + 1)) };
 }

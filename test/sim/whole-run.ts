@@ -128,6 +128,8 @@ function wholeFault(world: World, whole: Whole): string | undefined {
     outboxFault(apps) ??
     whole.missing() ??
     whole.unseen() ??
+    whole.unheard() ??
+    whole.strayed() ??
     planFault(apps)
   );
 }

@@ -44,4 +44,5 @@ const FAST_TIMES: RuntimeTimes = {
   askTimeoutMs: 500,
   resumeMs: 3000,
   ackTimeoutMs: 1000,
+  askEveryMs: 300,
 };

@@ -1,16 +1,29 @@
 import { ALL_DELIVERY_RULES, type DeliveryRules } from '../../src/actors/delivery-rules.ts';
-import { accountIndexRow, chatKey, chatRow, directChatId, sessionKey, userRows } from '../../src/actors/keys.ts';
+import { type Affiliate, CONFIG_KEY, type Room } from '../../src/actors/group-state.ts';
+import {
+  accountIndexRow,
+  chatKey,
+  chatRow,
+  directChatId,
+  groupRows,
+  isRoom,
+  sessionKey,
+  userRows,
+} from '../../src/actors/keys.ts';
 import type { SessionMessage } from '../../src/actors/messages.ts';
 import { shardOf } from '../../src/base/hash.ts';
 import type { NodeRecord, NodeState } from '../../src/cluster/membership.ts';
 import type { OpBody, PlainWrite } from '../../src/storage/log-store.ts';
 import { ACCOUNT_KEY } from '../../src/xmpp/account.ts';
+import { defaultConfig } from '../../src/xmpp/muc-config.ts';
 import type { App } from './cluster-app.ts';
 import type { Host } from './cluster-host.ts';
 import type { Process } from './cluster-process.ts';
 import type { World } from './cluster-world.ts';
 import { Client, type SentMessage } from './core-client.ts';
 import { DOMAIN } from './core-world.ts';
+import type { Stay } from './room-device.ts';
+import { ROOM_DOMAIN } from './runtime-limits.ts';
 import { factsOf } from './whole-facts.ts';
 import { Ledger } from './whole-ledger.ts';
 import { WholeNode } from './whole-node.ts';
@@ -23,6 +36,13 @@ export interface Group {
   readonly members: readonly string[];
 }
 
+/** A room (XEP-0045), open to everybody; it is there from the beginning, with these members. */
+export interface RoomAtFirst {
+  readonly id: string;
+  readonly owner: string;
+  readonly members: readonly string[];
+}
+
 /** What a run has above the replicas of a World: the people, what was written, and what the planner reads. */
 export class Whole {
   readonly world: World;
@@ -30,6 +50,7 @@ export class Whole {
   readonly rules: DeliveryRules;
   readonly users: readonly string[];
   readonly groups: readonly Group[];
+  readonly rooms: readonly RoomAtFirst[];
   readonly clients: Client[] = [];
   readonly ledger = new Ledger();
   /** of the nodes that have announced themselves, by number */
@@ -49,6 +70,10 @@ export class Whole {
     this.rules = rules;
     this.users = Array.from({ length: profile.users }, (_, i) => `u${i}@${DOMAIN}`);
     this.groups = profile.groups.map((size, i) => ({ id: `g${i}@${DOMAIN}`, members: this.users.slice(0, size) }));
+    this.rooms = profile.rooms.map((size, i) => {
+      const owner = this.users[i % 2] as string;
+      return { id: `r${i}@${ROOM_DOMAIN}`, owner, members: this.users.slice(i % 2, size + (i % 2)) };
+    });
   }
 
   appOf(process: Process, host: Host): App {
@@ -85,6 +110,10 @@ export class Whole {
     return this.groups.some(({ id }) => id === to) ? to : directChatId(user, to);
   }
 
+  isRoom(chat: string): boolean {
+    return isRoom(chat, ROOM_DOMAIN);
+  }
+
   membersOf(chat: string): readonly string[] {
     return this.groups.find(({ id }) => id === chat)?.members ?? [...new Set(chat.split('/'))];
   }
@@ -107,6 +136,22 @@ export class Whole {
       const row = { v: 1, members: members.map((jid) => ({ jid, since: 0, here: true })) };
       put(chatKey(id), chatRow(id), row);
     }
+    for (const { id, owner, members } of this.rooms) {
+      const room: Room = {
+        v: 1,
+        config: { ...defaultConfig(100), membersOnly: false },
+        locked: false,
+        salt: id,
+        first: 0,
+        created: WALL_MS,
+      };
+      put(chatKey(id), groupRows(id) + CONFIG_KEY, room);
+      for (const user of members) {
+        const affiliation = user === owner ? 'owner' : 'member';
+        const row: Affiliate = { v: 1, affiliation, since: 0, before: 0 };
+        put(chatKey(id), `${groupRows(id)}a/${user}`, row);
+      }
+    }
     return writes;
   }
 
@@ -122,6 +167,11 @@ export class Whole {
   /** Who lacks what in the inbox, in words; undefined when nobody lacks anything. */
   missing(): string | undefined {
     for (const [chat, messages] of this.ledger.chats) {
+      if (this.isRoom(chat)) {
+        const lacks = this.users.find((user) => this.ledger.lackOf(user, chat) !== 0);
+        if (lacks !== undefined) return `${lacks} lacks ${this.ledger.lackOf(lacks, chat)} messages of ${chat}`;
+        continue;
+      }
       for (const user of this.membersOf(chat)) {
         const has = this.ledger.cursorOf(user, chat);
         if (has < messages.length) return `${user} has ${has} of ${messages.length} of ${chat}`;
@@ -136,9 +186,42 @@ export class Whole {
       const devices = this.clients.filter((client) => client.user === user);
       if (devices.length === 0 || !devices.every(({ managed }) => managed)) continue;
       for (const { chat, chatSeq } of this.ledger.inboxes.get(user) ?? []) {
+        // What a room says is for the devices in it, invitations have no words.
+        if (this.isRoom(chat)) continue;
         const { from = '', oid = '' } = this.ledger.chats.get(chat)?.[chatSeq - 1] ?? {};
-        if (!from.startsWith(`${user}/`) && !this.ledger.hasShown(user, oid)) return `${user} never saw ${oid}`;
+        if (!from.startsWith(`${user}/`) && !oid.startsWith('r.') && !this.ledger.hasShown(user, oid))
+          return `${user} never saw ${oid}`;
       }
+    }
+    return undefined;
+  }
+
+  /** Which device in a room lacks what was said there last; undefined when none does. */
+  unheard(): string | undefined {
+    for (const client of this.clients) {
+      for (const [room, { seqs }] of client.rooms.here) {
+        const last = this.ledger.chats.get(room)?.length ?? 0;
+        // Who heard nothing since entering knows the last one before, unless there was none.
+        if ((seqs.at(-1) ?? 0) !== last)
+          return `${client.user}/${client.resource} heard ${seqs.at(-1)} of ${last} of ${room}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** Which room has others in it than those who take themselves for being there; undefined when none has. */
+  strayed(): string | undefined {
+    for (const { id } of this.rooms) {
+      const shard = shardOf(chatKey(id), this.world.profile.shards);
+      const prefix = `${groupRows(id)}o/`;
+      const leader = this.apps().find(({ runtime }) => runtime.leads(shard));
+      const rows = leader?.state.store.scan(shard, prefix, 1000) ?? [];
+      const occupants = rows.map(([key]) => key.slice(prefix.length)).sort();
+      const devices = this.clients
+        .filter(({ rooms }) => rooms.here.has(id))
+        .map((one) => `${one.user}/${one.resource}`);
+      if (occupants.join() !== devices.sort().join())
+        return `${id} has ${occupants.join() || 'nobody'} in it, in truth ${devices.join() || 'nobody'} is`;
     }
     return undefined;
   }
@@ -173,6 +256,13 @@ export class Whole {
     const fact = { t: 'shown', user: client.user, stream, inboxSeq, oid } as const;
     this.ledger.take(fact);
     this.world.note(fact);
+  }
+
+  heard(client: Client, { room, no, seqs, oids }: Stay): void {
+    const nth = seqs.length - 1;
+    const stay = `${client.user}/${client.resource} ${no} ${room}`;
+    const [seq = 0, oid = ''] = [seqs[nth], oids[nth]];
+    this.world.note({ t: 'heard', user: client.user, stay, room, nth, seq, oid });
   }
 
   // --- nodes -------------------------------------------------------------------------------------------------------

@@ -11,8 +11,14 @@ export const releasedIsTaken: Check = {
       onFact(fact) {
         if (fact.t === 'posted') posted.set(`${fact.shard} ${fact.idx}`, fact.items);
         if (fact.t !== 'released') return undefined;
-        for (const { to, body } of posted.get(`${fact.shard} ${fact.idx}`) ?? []) {
+        for (const [pos, { to, body }] of (posted.get(`${fact.shard} ${fact.idx}`) ?? []).entries()) {
           const item = body as ChatItem | PostItem;
+          if (item.t === 'relay') {
+            const { oid, id } = item.send;
+            const name = oid ?? id ?? `r.${fact.shard}.${fact.idx}.${pos}`;
+            if (world.whole?.ledger.placeOf(name) !== undefined) continue;
+            return `n${fact.node} lets go of ${name}, which is handed to ${to} and not there`;
+          }
           const user = to.slice(to.indexOf(':') + 1);
           if (item.t !== 'msg' || (world.whole?.ledger.cursorOf(user, item.chat) ?? 0) >= item.seq) continue;
           return `n${fact.node} lets go of ${item.chat} ${item.seq}, which ${user} does not have`;

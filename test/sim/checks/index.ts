@@ -8,6 +8,9 @@ import { inboxInOrder } from './d4-inbox-in-order.ts';
 import { shownInOrder } from './d5-shown-in-order.ts';
 import { everybodyHasEverything } from './d6-everybody-has-everything.ts';
 import { devicesSeeEverything } from './d7-devices-see-everything.ts';
+import { membersGetEverything } from './d8-members-get-everything.ts';
+import { roomInOrder } from './d9-room-in-order.ts';
+import { occupantsAreDevices } from './d10-occupants-are-devices.ts';
 import { oneWinner } from './i01-one-winner.ts';
 import { promises } from './i02-promises.ts';
 import { commitIsEverywhere } from './i03-commit-is-everywhere.ts';
@@ -63,6 +66,9 @@ export const DELIVERY_CHECKS: readonly Check[] = [
   shownInOrder,
   everybodyHasEverything,
   devicesSeeEverything,
+  membersGetEverything,
+  roomInOrder,
+  occupantsAreDevices,
 ];
 
 /** Which checker must notice that a rule is gone. */
@@ -108,4 +114,8 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   settledBeforeHandOver: devicesSeeEverything,
   linksChained: toldIsKept,
   oneSessionAtWork: devicesSeeEverything,
+  roomGapsFetched: roomInOrder,
+  membershipsChained: inboxInOrder,
+  occupantsAsked: occupantsAreDevices,
+  relaysAckedDecided: releasedIsTaken,
 };
