@@ -101,3 +101,20 @@ t.test('an answer from before a device entered again is not about it', async (t)
   t.same(step(group, 100_004, { ...absent, ask: unasked.split(' ')[2] ?? '' }), []);
   t.notOk(group.occupants.has(`${A}/one`), 'the latest answer counts');
 });
+
+t.test('after a failover the room asks about devices that were not available, too', async (t) => {
+  const node = await TestNode.start({ runtime: { groups: GROUPS } });
+  const [a = ''] = await node.account('a');
+  const device = await node.bind(a, 'one');
+  await device.send(join, configure);
+  // Its session went with a node, and the row that is left names no resource: it had sent no initial presence.
+  node.runtime.toChat(ROOM, { ...enter(`${a}/lost`), token: 0 });
+  await node.settle();
+  device.conn.take();
+  t.match((await device.send(join)).join(), `${a}/lost`, 'a ghost');
+  node.runtime.toSession(a, { t: 'orphans', resources: [], rooms: [ROOM] });
+  await node.settle();
+  device.conn.take();
+  t.notMatch((await device.send(join)).join(), `${a}/lost`);
+  t.match((await device.send(ping)).join(), /type=.result/, 'who is still there stays');
+});
