@@ -123,8 +123,11 @@ export function answer(send: Send, outcome: SendOutcome, turn: LogTurn): void {
   if (send.source !== undefined && (outcome.ok || !isForNow(outcome.condition)))
     turn.effects.push({ t: 'ackDelivery', source: send.source });
   if (send.token === 0) return;
-  turn.effects.push({ t: 'toSession', to: send.sender, msg: answerTo(send, outcome) });
+  const told = { t: 'toSession', to: send.sender, msg: answerTo(send, outcome) } as const;
+  turn.effects.push(told);
   if (outcome.ok) answerFailure(send, turn);
+  // A refusal holds, whatever becomes of the others' op in this turn.
+  else turn.onFail.push(told);
 }
 
 /** What the sender hears instead when the log refuses the turn's op. */

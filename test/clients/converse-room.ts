@@ -3,7 +3,7 @@ import { ConversePage } from './converse-page.ts';
 import { until } from './until.ts';
 
 const DIALOG = '.modal.show';
-const INVITATION = 'converse-confirm-modal.show';
+const CONFIRMATION = 'converse-confirm-modal.show';
 
 /** Somebody in front of the web client, in groups: what they click and what they see. */
 export class ConverseRoom {
@@ -62,11 +62,11 @@ export class ConverseRoom {
    */
   async accept(nick: string): Promise<void> {
     const { page } = this.on;
-    await page.waitForSelector(INVITATION);
+    await page.waitForSelector(CONFIRMATION);
     const asksNick = 'converse-muc .muc-nickname-form input[name=nick]';
     await until('the form for a nick', async () => {
       const asked = await page.evaluate<number>(
-        `(() => { const all = document.querySelectorAll('${INVITATION} [type=submit]'); all.forEach((b) => b.click()); return all.length; })()`,
+        `(() => { const all = document.querySelectorAll('${CONFIRMATION} [type=submit]'); all.forEach((b) => b.click()); return all.length; })()`,
       );
       return asked === 0 && (await page.locator(asksNick).count()) > 0;
     });
@@ -91,6 +91,41 @@ export class ConverseRoom {
     return lines.some((line) => line.includes(part));
   }
 
+  async #act(text: string, action: string): Promise<void> {
+    const message = this.on.page.locator('converse-muc .chat-msg', { hasText: text });
+    await message.hover();
+    await message.locator('converse-message-actions converse-dropdown > button').click();
+    await message.locator(action).click();
+  }
+
+  async retract(text: string): Promise<void> {
+    await this.#act(text, '.chat-msg__action-retract');
+    await this.on.page.click(`${CONFIRMATION} [type=submit]`);
+    await this.#noDialog();
+  }
+
+  /** With the first of the reactions that are offered. */
+  async react(text: string): Promise<void> {
+    await this.#act(text, '.chat-msg__action-reaction');
+    await this.on.page.locator('converse-reaction-picker .reaction-item').first().click();
+  }
+
+  /** Each with its count. */
+  reactions(): Promise<string[]> {
+    return this.on.page.locator('converse-muc .chat-msg__reaction').allInnerTexts().then(trimmed);
+  }
+
+  /**
+   * Loads the page again, without the stream that it could resume: Converse 14 resumes it and then speaks under a new
+   * resource, which ends it (invalid-from), and sometimes shows its groups no more.
+   */
+  async reload(): Promise<void> {
+    await this.on.page.addInitScript(
+      "Object.keys(sessionStorage).filter((k) => k.startsWith('strophe-sm:')).forEach((k) => sessionStorage.removeItem(k))",
+    );
+    await this.on.page.reload();
+  }
+
   /** The client takes itself for a moderator, and offers the tools. */
   async moderates(): Promise<boolean> {
     return (await this.on.page.locator('converse-muc-heading .moderate-chatroom-button').count()) > 0;
@@ -112,7 +147,7 @@ export class ConverseRoom {
 
   async leave(name: string): Promise<void> {
     await this.on.page.click(`converse-rooms-list .close-room[data-room-name="${name}"]`);
-    await this.on.page.click(`${INVITATION} [type=submit]`);
+    await this.on.page.click(`${CONFIRMATION} [type=submit]`);
     await until('the group to be gone', async () => !(await this.groups()).includes(name));
   }
 

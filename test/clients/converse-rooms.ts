@@ -56,13 +56,24 @@ async function story(t: Test, site: Site): Promise<void> {
     await juliet.on.screenshot(`${ARTIFACTS}${hers}-group.png`);
   });
 
+  await t.test('he takes back what he said, and she reacts', async (t) => {
+    await romeo.on.say('Alas');
+    await until('his words', shows(juliet, 'Alas'));
+    await juliet.react('Shall I hear more?');
+    await until('her reaction', async () => (await romeo.reactions()).length === 1);
+    t.same(await romeo.reactions(), await juliet.reactions());
+    await romeo.retract('Alas');
+    await until('it to be gone', async () => !(await shows(juliet, 'Alas')()));
+    t.same(await juliet.on.texts(), await romeo.on.texts());
+  });
+
   await t.test('a broken network and a page that is loaded again lead back into the group', async (t) => {
     site.hop.cut();
     await romeo.on.say('Or shall I speak at this?');
     site.hop.mend();
     await until('his words', shows(juliet, 'Or shall I speak at this?'), 40_000);
     // It logs in by itself, with what it has kept in the browser's session.
-    await juliet.on.page.reload();
+    await juliet.reload();
     await juliet.openGroup(GROUP);
     await until('all that was said', shows(juliet, 'Or shall I speak at this?'));
     await romeo.on.say('Neither, fair saint');
@@ -71,6 +82,7 @@ async function story(t: Test, site: Site): Promise<void> {
     await juliet.on.say('How cam’st thou hither?');
     await until('her words', shows(romeo, 'How cam’st thou hither?'));
     t.same(await juliet.on.texts(), await romeo.on.texts(), 'nothing is missing, doubled or out of order');
+    t.same(await juliet.reactions(), await romeo.reactions());
     t.notOk(await juliet.says('no longer'), 'nobody seems to have lost anything');
     await juliet.on.screenshot(`${ARTIFACTS}${hers}-group-again.png`);
   });

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { converse } from './converse.ts';
+import { converseRooms } from './converse-rooms.ts';
 import { onOneNode } from './site.ts';
 
-await onOneNode(t, converse);
+await onOneNode(t, [...converse, ...converseRooms]);

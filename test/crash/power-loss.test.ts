@@ -24,7 +24,12 @@ if (skip) console.error(`# ${skip}`);
 
 async function sizes(folder: string): Promise<Map<string, number>> {
   const found = new Map<string, number>();
-  for (const name of await readdir(folder)) found.set(join(folder, name), (await stat(join(folder, name))).size);
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const about = await stat(path);
+    // Files of clients lie in folders of their own; no round makes any.
+    if (about.isFile()) found.set(path, about.size);
+  }
   return found;
 }
 

@@ -1,6 +1,7 @@
 import {
   chatKey,
   directChatId,
+  groupRows,
   inboxStream,
   indexStream,
   messageStream,
@@ -13,16 +14,18 @@ import type { LogStore, StreamRecord } from '../../src/storage/log-store.ts';
 import type { ChatPointer, InboxPointer } from '../../src/xmpp/mam-view.ts';
 import type { MessageRecord } from '../../src/xmpp/message-record.ts';
 import type { Client } from './core-client.ts';
-import { type Faults, SHARDS } from './core-world.ts';
+import { type Faults, ROOM, SHARDS } from './core-world.ts';
 
 /** What a checker looks at, of one node or of several. */
 export interface World {
   readonly users: readonly string[];
   readonly clients: readonly Client[];
-  readonly faults: Pick<Faults, 'fullDisk' | 'tight'>;
+  readonly faults: Pick<Faults, 'fullDisk' | 'tight'> & Partial<Pick<Faults, 'rooms'>>;
   readonly crashes: readonly unknown[];
   /** the state of all shards */
-  readonly inner: Pick<LogStore, 'read' | 'get'>;
+  readonly inner: Pick<LogStore, 'read' | 'get' | 'scan'>;
+  /** where there is a room: by user, what it has posted to the inbox */
+  readonly owed?: ReadonlyMap<string, readonly number[]>;
   fail(text: string): void;
 }
 
@@ -47,6 +50,12 @@ function chatsOf(world: World): Chat[] {
     }
   }
   return chats;
+}
+
+/** The room, which is empty where there is none. */
+function roomOf(world: World): Chat {
+  const records = world.inner.read(shardOf(chatKey(ROOM), SHARDS), messageStream(ROOM), ALL);
+  return { id: ROOM, members: [], records: records as Chat['records'] };
 }
 
 /** Clients use one id for both; some give no origin-id. */
@@ -82,7 +91,7 @@ const numbersAreDense: Check = (world) => {
 
 const acknowledgedOnceAndOthersAtMostOnce: Check = (world) => {
   const counts = new Map<string, number>();
-  for (const { records } of chatsOf(world)) {
+  for (const { records } of [...chatsOf(world), roomOf(world)]) {
     for (const { record } of records) counts.set(nameOf(record), (counts.get(nameOf(record)) ?? 0) + 1);
   }
   for (const client of world.clients) {
@@ -96,7 +105,7 @@ const acknowledgedOnceAndOthersAtMostOnce: Check = (world) => {
 
 /** A device's messages to one chat stand there in the order it sent them, whatever was refused and sent again. */
 const sendersOrderIsKept: Check = (world) => {
-  for (const { id, records } of chatsOf(world)) {
+  for (const { id, records } of [...chatsOf(world), roomOf(world)]) {
     const place = new Map(records.map(({ seq, record }) => [nameOf(record), seq]));
     for (const client of world.clients) {
       let last = 0;
@@ -200,6 +209,33 @@ const everybodyHasSeenEverything: Check = (world) => {
   }
 };
 
+/** Each inbox has what the room posted to it while its user was a member, in the room's order, and nothing else. */
+const inboxesHaveTheirMemberships: Check = (world) => {
+  const { records } = roomOf(world);
+  const said = records.map(({ seq }) => seq);
+  dense(world, 'chatSeq of the room', said);
+  for (const user of world.users) {
+    const has = inboxOf(world, user).flatMap(({ record }) => (record.c === ROOM ? [record.q] : []));
+    const owed = world.owed?.get(user) ?? [];
+    if (has.join() !== owed.join()) world.fail(`${user} has ${has} of the room, and is owed ${owed}`);
+  }
+};
+
+/** In the end those in the room are the devices that take themselves for it, and each has heard the last message. */
+const occupantsAreDevices: Check = (world) => {
+  const prefix = `${groupRows(ROOM)}o/`;
+  const rows = world.inner.scan(shardOf(chatKey(ROOM), SHARDS), prefix, 1000);
+  const occupants = rows.map(([key]) => key.slice(prefix.length)).sort();
+  const inside = world.clients.filter(({ rooms }) => rooms.here.has(ROOM));
+  const devices = inside.map(({ user, resource }) => `${user}/${resource}`).sort();
+  if (occupants.join() !== devices.join()) world.fail(`${occupants} are in the room, in truth ${devices} are`);
+  const last = roomOf(world).records.length;
+  for (const { user, resource, rooms } of inside) {
+    const heard = rooms.here.get(ROOM)?.seqs.at(-1) ?? 0;
+    if (heard !== last) world.fail(`${user}/${resource} heard ${heard} of ${last} of the room`);
+  }
+};
+
 const nothingCrashed: Check = (world) => {
   for (const error of world.crashes) world.fail(`an actor crashed: ${(error as Error).stack}`);
 };
@@ -212,5 +248,7 @@ export const CHECKS: readonly Check[] = [
   countersAreRight,
   viewsAreInOrderWithoutDoubles,
   everybodyHasSeenEverything,
+  inboxesHaveTheirMemberships,
+  occupantsAreDevices,
   nothingCrashed,
 ];

@@ -1,4 +1,5 @@
 import type { CloseReason, ConnPort, SessionMessage } from '../../src/actors/messages.ts';
+import { NS_MUC_OWNER } from '../../src/xmpp/muc-words.ts';
 import { NS_SM } from '../../src/xmpp/xep0198-stream-management.ts';
 import { parseFrame } from '../../src/xmpp/xml.ts';
 import { affiliateXml, RoomDevice, type Stay } from './room-device.ts';
@@ -195,6 +196,12 @@ export class Client {
   /** Asks whether it is still in. */
   askRoom(room: string): void {
     this.#write(this.rooms.ask(room), undefined);
+  }
+
+  /** Who made a room opens it as it is. */
+  openRoom(room: string): void {
+    const form = `<query xmlns='${NS_MUC_OWNER}'><x xmlns='jabber:x:data' type='submit'/></query>`;
+    this.#write(`<iq xmlns='jabber:client' type='set' id='open' to='${room}'>${form}</iq>`, undefined);
   }
 
   affiliate(room: string, user: string, affiliation: string): void {

@@ -1,13 +1,15 @@
+import type { ChatItem } from '../../src/actors/messages.ts';
 import { decideRegistration } from '../../src/actors/registration.ts';
 import { createRuntime, type Runtime } from '../../src/actors/runtime.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { soleDirectory } from '../../src/cluster/directory.ts';
-import type { LogStore } from '../../src/storage/log-store.ts';
+import type { LogStore, Op, OutboxItem } from '../../src/storage/log-store.ts';
 import { createMemoryDisk, openMemoryStore } from '../../src/storage/log-store-memory.ts';
 import { inProcessBus } from '../../src/transport/bus.ts';
 import { Client } from './core-client.ts';
 import { type SlowStore, slowStore } from './core-disk.ts';
-import { REAL_TIMES, runtimeLimits } from './runtime-limits.ts';
+import type { Stay } from './room-device.ts';
+import { REAL_TIMES, ROOM_DOMAIN, runtimeLimits } from './runtime-limits.ts';
 
 /** What may go wrong in a run, and how tight the bounds are. Chosen by the seed. */
 export interface Faults {
@@ -16,10 +18,13 @@ export interface Faults {
   readonly fullDisk: boolean;
   /** bounds so tight that mailboxes, windows and queues overflow */
   readonly tight: boolean;
+  /** there is a room, that devices enter and leave and write to, and members who come and go */
+  readonly rooms: boolean;
 }
 
 export const SHARDS = 16;
 export const DOMAIN = 'sim.test';
+export const ROOM = `room@${ROOM_DOMAIN}`;
 const STEPS = 160;
 
 /** One run: users with devices, a node on a slow disk, and a scheduler that draws what happens next from one seed. */
@@ -30,6 +35,10 @@ export class World {
   readonly clients: Client[] = [];
   readonly users: string[] = [];
   readonly faultsFound: string[] = [];
+  /** by user, what the room has posted to the inbox */
+  readonly owed = new Map<string, number[]>();
+  /** messages of the room that reached a device in it */
+  heardInRoom = 0;
   readonly crashes: unknown[] = [];
   now = Date.UTC(2026, 0, 1);
   store!: SlowStore;
@@ -41,7 +50,10 @@ export class World {
   constructor(seed: number) {
     this.random = seededRandom(seed);
     const chance = (): boolean => this.random.int(2) === 0;
-    this.faults = { cuts: chance(), crashes: chance(), fullDisk: chance(), tight: this.random.int(3) === 0 };
+    const [cuts, crashes, fullDisk, tight] = [chance(), chance(), chance(), this.random.int(3) === 0];
+    // Where queues overflow all the time, streams end with everybody who enters.
+    const rooms = !tight && seededRandom(seed ^ 0x6d2b79).int(2) === 0;
+    this.faults = { cuts, crashes, fullDisk, tight, rooms };
   }
 
   async start(): Promise<void> {
@@ -56,10 +68,29 @@ export class World {
       if (this.random.int(3) === 0) this.clients.push(new Client(this, user, 'two', managed));
     }
     await this.settle();
+    if (this.faults.rooms) await this.#makeRoom();
+  }
+
+  async #makeRoom(): Promise<void> {
+    const [first] = this.clients as [Client];
+    first.connect();
+    await this.settle();
+    first.enter(ROOM);
+    first.openRoom(ROOM);
+    for (let i = 0; i < 4; i++) {
+      first.step(true);
+      await this.settle();
+    }
   }
 
   async #boot(): Promise<void> {
-    this.inner = await openMemoryStore({ disk: this.disk, shards: SHARDS });
+    const inner = await openMemoryStore({ disk: this.disk, shards: SHARDS });
+    this.inner = Object.assign(Object.create(inner) as LogStore, {
+      append: (ops: readonly Op[]) => {
+        for (const { outbox } of ops) this.#notePosts(outbox);
+        return inner.append(ops);
+      },
+    });
     this.store = slowStore(this.inner);
     const { tight } = this.faults;
     this.runtime = createRuntime({
@@ -82,6 +113,23 @@ export class World {
     });
   }
 
+  /** What is on disk for the inboxes of the room's members, in its order. */
+  #notePosts(outbox: readonly OutboxItem[]): void {
+    for (const { to, body } of outbox) {
+      const { t, chat, seq } = body as ChatItem;
+      if (t !== 'msg' || chat !== ROOM) continue;
+      const user = to.slice(to.indexOf(':') + 1);
+      this.owed.set(user, [...(this.owed.get(user) ?? []), seq]);
+    }
+  }
+
+  heard({ user, resource }: Client, { no, seqs }: Stay): void {
+    this.heardInRoom += 1;
+    const [before, seq] = seqs.slice(-2);
+    if (seq !== undefined && seq !== (before ?? 0) + 1)
+      this.fail(`${user}/${resource} heard ${seq} of the room after ${before}, in its stay ${no}`);
+  }
+
   toSession(user: string, message: Parameters<Runtime['toSession']>[1]): boolean {
     return this.runtime.toSession(user, message);
   }
@@ -102,7 +150,8 @@ export class World {
     const { random, faults } = this;
     const client = this.clients[random.int(this.clients.length)] as Client;
     const dice = random.int(100);
-    if (dice < 25) this.#say(client, 1 + random.int(this.faults.tight ? 12 : 4));
+    if (faults.rooms && dice < 40 && random.int(3) === 0 && client.online) this.#roam(client);
+    else if (dice < 25) this.#say(client, 1 + random.int(this.faults.tight ? 12 : 4));
     else if (dice < 45) for (let n = random.int(8); n >= 0; n--) client.step(true);
     else if (dice < 60) for (let n = random.int(8); n >= 0; n--) client.step(false);
     else if (dice < 72) this.store.sync();
@@ -123,6 +172,21 @@ export class World {
       if (this.random.int(6) === 0) client.type(to);
       else client.say(to, `m-${++this.#oids}`);
     }
+  }
+
+  #roam(client: Client): void {
+    const { random } = this;
+    const { rooms } = client;
+    const [owner, other] = this.users as [string, string];
+    const dice = random.int(10);
+    if (client.user === owner && dice < 3) {
+      if (dice < 2) client.affiliate(ROOM, other, 'none');
+      if (dice > 0) client.affiliate(ROOM, other, 'member');
+    } else if (!rooms.here.has(ROOM)) {
+      if (!rooms.isEntering(ROOM)) client.enter(ROOM);
+    } else if (dice === 3) client.leave(ROOM);
+    else if (dice === 4) client.rename(ROOM);
+    else client.sayInRoom(ROOM, `m-${++this.#oids}`);
   }
 
   #pass(ms: number): void {
@@ -148,6 +212,7 @@ export class World {
       for (const client of this.clients) {
         client.connect();
         client.notice();
+        if (this.faults.rooms && round < 20 && client.online) client.askRoom(ROOM);
         // Fewer at once than the tightest mailbox holds: a bound that is always hit is never got over.
         for (let n = 0; n < 40; n++) {
           client.step(true);
