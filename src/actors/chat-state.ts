@@ -85,7 +85,6 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
     case 'sweep':
       return onSweep(chat, turn, limits);
     case 'absent':
-    case 'orphaned':
       return;
     case 'deliver':
       if (message.item.t === 'relay') return onRelay(chat, message, message.item.send, turn, limits);

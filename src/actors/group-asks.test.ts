@@ -96,7 +96,11 @@ t.test('an answer from before a device entered again is not about it', async (t)
   const [again = ''] = step(group, 100_002, { ...absent, ask });
   t.match(again, /^one under ask-/, 'it is asked anew');
   t.ok(group.occupants.has(`${A}/one`));
-  const [unasked = ''] = step(group, 100_003, { t: 'orphaned', user: A });
+  const [unasked = ''] = step(group, 100_003, {
+    t: 'deliver',
+    source: { shard: 0, idx: 1, pos: 0 },
+    item: { t: 'orphaned', user: A },
+  });
   t.match(unasked, /^one under ask-/, 'so it is when a session was lost');
   t.same(step(group, 100_004, { ...absent, ask: unasked.split(' ')[2] ?? '' }), []);
   t.notOk(group.occupants.has(`${A}/one`), 'the latest answer counts');
@@ -117,4 +121,19 @@ t.test('after a failover the room asks about devices that were not available, to
   device.conn.take();
   t.notMatch((await device.send(join)).join(), `${a}/lost`);
   t.match((await device.send(ping)).join(), /type=.result/, 'who is still there stays');
+});
+
+t.test('a question that is not answered is put again, one that is answered is not', async (t) => {
+  const group = newGroup(newChatLog(ROOM, 0, [], limits), []);
+  step(group, 1, enter(`${A}/one`));
+  const sweep = (now: number): string[] => step(group, now, { t: 'sweep', now });
+  const [asked = ''] = sweep(100_000);
+  t.match(asked, /^one under ask-/);
+  t.same(sweep(104_999), [], 'it may be on its way');
+  const [again = ''] = sweep(105_000);
+  t.match(again, /^one under ask-/);
+  t.not(again, asked);
+  step(group, 105_001, { t: 'absent', user: A, resources: [], ask: again.split(' ')[2] ?? '' });
+  t.same(sweep(115_000), []);
+  t.ok(group.occupants.has(`${A}/one`));
 });

@@ -26,8 +26,10 @@ export interface GroupState extends ChatLog {
   readonly occupants: Map<string, Occupant>;
   /** ms since the epoch when occupants' sessions were last asked whether they are still there; 0: not since activation */
   askedAt: number;
-  /** by full JID: under what an occupant's session was asked last, since the occupant entered. In memory only */
+  /** by full JID: occupants whose sessions were asked since they entered and have not answered, with the question */
   readonly asked: Map<string, string>;
+  /** ms since the epoch of the latest question */
+  lastAskAt: number;
 }
 
 /** Row `c` of a room. */
@@ -139,6 +141,7 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
     occupants: new Map<string, Occupant>(),
     askedAt: 0,
     asked: new Map<string, string>(),
+    lastAskAt: 0,
   });
   for (const [key, value] of rows) {
     if (key === CONFIG_KEY) {

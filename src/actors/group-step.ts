@@ -40,20 +40,30 @@ function take(step: GroupStep, message: ChatMessage): void {
       return onArrival(step, message);
     case 'absent':
       return onAbsent(step, message);
-    case 'orphaned':
-      return ask(step, devicesOf(step.group, message.user));
     case 'exists':
     case 'sweep':
       return;
     case 'deliver':
       if (message.item.t === 'memberGone') onMemberGone(step, message.item);
+      if (message.item.t === 'orphaned') ask(step, devicesOf(step.group, message.item.user));
       step.turn.effects.push({ t: 'ackDelivery', source: message.source });
   }
 }
 
-/** Devices may be gone without the room having heard: right after activation, and every `askEveryMs`. */
-export function isAskDue({ occupants, askedAt }: GroupState, now: number, { askEveryMs }: GroupLimits): boolean {
-  return occupants.size > 0 && now - askedAt >= askEveryMs;
+/** A question may be lost between nodes, as may its answer: it is put again after so long, ms. */
+const ASK_AGAIN_MS = 5000;
+
+/**
+ * Devices may be gone without the room having heard: all are asked right after activation and every `askEveryMs`, those
+ * whose sessions have not answered again and again.
+ */
+export function isAskDue(
+  { occupants, asked, askedAt, lastAskAt }: GroupState,
+  now: number,
+  { askEveryMs }: GroupLimits,
+): boolean {
+  if (occupants.size === 0) return false;
+  return now - askedAt >= askEveryMs || (asked.size > 0 && now - lastAskAt >= ASK_AGAIN_MS);
 }
 
 function devicesOf({ occupants }: GroupState, user: string): string[] {
@@ -61,7 +71,8 @@ function devicesOf({ occupants }: GroupState, user: string): string[] {
 }
 
 function askOccupants(step: GroupStep): void {
-  const { group, turn } = step;
+  const { group, turn, limits } = step;
+  if (turn.now - group.askedAt < limits.askEveryMs) return ask(step, [...group.asked.keys()]);
   group.askedAt = turn.now;
   ask(step, group.occupants.keys());
 }
@@ -69,6 +80,7 @@ function askOccupants(step: GroupStep): void {
 /** The sessions of these occupants, by full JID: are they still here? */
 function ask({ group, turn, limits }: GroupStep, jids: Iterable<string>): void {
   const id = limits.newId();
+  group.lastAskAt = turn.now;
   const upTo = group.lastSeq;
   const byUser = new Map<string, string[]>();
   for (const jid of jids) {
@@ -83,18 +95,19 @@ function ask({ group, turn, limits }: GroupStep, jids: Iterable<string>): void {
 }
 
 /** What was said before a device entered (again) is not about where it is now: it is asked anew. */
-function onAbsent(step: GroupStep, absent: Extract<ChatMessage, { t: 'absent' }>): void {
-  const { occupants, asked } = step.group;
+function onAbsent(step: GroupStep, answer: Extract<ChatMessage, { t: 'absent' }>): void {
+  const { group } = step;
   const unsure: string[] = [];
-  for (const resource of absent.resources) {
-    const jid = `${absent.user}/${resource}`;
-    const occupant = occupants.get(jid);
+  for (const resource of answer.resources) {
+    const jid = `${answer.user}/${resource}`;
+    const occupant = group.occupants.get(jid);
     if (occupant === undefined) continue;
     // It hears of that too: its session may have said so before it let it in.
-    if (asked.get(jid) === absent.ask) leave(step, occupant, [STATUS.technical]);
+    if (group.asked.get(jid) === answer.ask) leave(step, occupant, [STATUS.technical]);
     else unsure.push(jid);
   }
-  ask(step, unsure);
+  for (const jid of devicesOf(group, answer.user)) if (group.asked.get(jid) === answer.ask) group.asked.delete(jid);
+  if (unsure.length > 0) ask(step, unsure);
 }
 
 /** The account is gone: whoever has its name next is a stranger here. */

@@ -35,6 +35,8 @@ export interface ChatItem {
 /** Outbox item that must not be lost: between sessions (subscriptions), what becomes of a membership, a group's to a direct chat. */
 export type PostItem =
   | { readonly t: 'peer'; readonly msg: PeerMessage }
+  /** devices of this user may be gone from a group: it is to ask */
+  | { readonly t: 'orphaned'; readonly user: string }
   /** the user is a member of this group from now on; `name` is '' when the group has none */
   | { readonly t: 'added'; readonly room: string; readonly name: string }
   /** a message that a group hands to the direct chat of two users: private messages, invitations */
@@ -104,10 +106,8 @@ export type ChatMessage =
   | Send
   | { readonly t: 'sweep'; readonly now: number }
   | { readonly t: 'exists'; readonly member: string; readonly exists: boolean }
-  /** the answer to `present?`: those that are not in the group */
+  /** the answer to `present?`, always given: those that are not in the group */
   | { readonly t: 'absent'; readonly user: string; readonly resources: readonly string[]; readonly ask: string }
-  /** devices of this user may be gone, the group is to ask */
-  | { readonly t: 'orphaned'; readonly user: string }
   | { readonly t: 'deliver'; readonly source: Source; readonly item: PostItem };
 
 /** A message for live streams only, in order with the chat's logged ones. */

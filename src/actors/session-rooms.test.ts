@@ -259,7 +259,8 @@ t.test('who has asked to enter is not said to be absent before that is answered'
     session.unanswered.set(ROOM, [1]);
     session.pendingSends.set(1, { stream, send } as unknown as PendingSend);
     onPresentAsk(session, { t: 'present?', chat: ROOM, resources: ['one'], ask: 'q', upTo: 0 });
-    return session.turn.immediate.length;
+    const [answer] = session.turn.immediate;
+    return answer?.t === 'toChat' && answer.msg.t === 'absent' ? answer.msg.resources.length : -1;
   };
   t.equal(ask({ kind: 'presence', type: 'available' }), 0);
   t.equal(ask({ kind: 'presence', type: 'unavailable' }), 1);

@@ -4,6 +4,7 @@ import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import { userXml } from '../xmpp/muc-words.ts';
 import { stanza, withTo } from '../xmpp/stanza.ts';
 import { seenInRoom } from './group-seen.ts';
+import { chatKey } from './keys.ts';
 import type { GroupAnswer, Send, SessionMessage } from './messages.ts';
 import { noteOnline } from './session-online.ts';
 import { keepSend, orderOf } from './session-sends.ts';
@@ -215,7 +216,6 @@ export function onPresentAsk(
       fetchMissing(session, stream, chat, room);
     }
   }
-  if (absent.length === 0) return;
   // Not behind the log: a device of that name that enters next would be overtaken, and taken out without knowing.
   session.turn.immediate.push({ t: 'toChat', chat, msg: { t: 'absent', user: session.user, resources: absent, ask } });
 }
@@ -230,7 +230,7 @@ function isEntering({ unanswered, pendingSends }: SessionState, stream: Stream, 
 
 /** After a failover: the room knows which devices of this user were in it, also those that were not available. */
 export function tellOrphaned(session: SessionState, chat: string): void {
-  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'orphaned', user: session.user } });
+  session.postItem(chatKey(chat), { t: 'orphaned', user: session.user });
 }
 
 /** What a device hears of a presence or iq that no room answered. */

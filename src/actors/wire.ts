@@ -30,7 +30,7 @@ export type FarSessionMessage = Extract<
   { t: 'peer' | 'live' | 'exists?' | 'answer' | 'again' | 'room' | 'said' | 'present?' }
 >;
 /** What may be said to a chat on another node. */
-export type FarChatMessage = Extract<ChatMessage, { t: 'send' | 'exists' | 'absent' | 'orphaned' }>;
+export type FarChatMessage = Extract<ChatMessage, { t: 'send' | 'exists' | 'absent' }>;
 
 export interface FarDelivery {
   /** entity key */
