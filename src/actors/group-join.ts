@@ -177,7 +177,7 @@ function create(step: GroupStep, owner: string): void {
     first: group.lastSeq,
     created: turn.now,
   });
-  putAffiliate(step, owner, { v: 1, affiliation: 'owner', since: group.lastSeq, before: 0 });
+  putAffiliate(step, owner, { v: 1, affiliation: 'owner', since: group.lastSeq, before: 0, beforeMs: 0 });
 }
 
 function changeNick(step: GroupStep, send: Send, occupant: Occupant, nick: string, inner: string): void {

@@ -34,6 +34,7 @@ export function setAffiliation(step: GroupStep, user: string, affiliation: Affil
   const was = known !== undefined && isMember(known.affiliation);
   const is = isMember(affiliation);
   const before = was ? Math.max(group.lastSeq > known.since ? group.lastSeq : 0, known.before) : (known?.before ?? 0);
+  const ends = was && !is && before > 0;
   const since = was && is ? known.since : group.lastSeq;
   const keep = affiliation !== 'none' || before > 0;
   const nick = is ? known?.nick : undefined;
@@ -46,6 +47,7 @@ export function setAffiliation(step: GroupStep, user: string, affiliation: Affil
           affiliation,
           since,
           before: was && is ? known.before : before,
+          beforeMs: ends ? group.lastTs : (known?.beforeMs ?? 0),
           ...(nick !== undefined && { nick }),
           ...(reason !== undefined && { reason }),
         }

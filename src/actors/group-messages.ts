@@ -66,9 +66,9 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
 function fanOut({ group, turn }: GroupStep, record: MessageRecord): void {
   const seq = group.lastSeq;
   const usual: ChatItem = { t: 'msg', chat: group.id, seq, first: false };
-  for (const [user, { affiliation, since, before }] of group.affiliates) {
+  for (const [user, { affiliation, since, before, beforeMs }] of group.affiliates) {
     if (!isMember(affiliation)) continue;
-    const body = seq === since + 1 ? { ...usual, first: true, before } : usual;
+    const body = seq === since + 1 ? { ...usual, first: true, before, ...(before > 0 && { beforeMs }) } : usual;
     turn.outbox.push({ to: sessionKey(user), body });
     turn.live.push(record);
   }

@@ -69,6 +69,8 @@ export interface Affiliate {
   readonly since: number;
   /** chatSeq of the last message of an earlier membership, 0 without one */
   readonly before: number;
+  /** ms since the epoch of the group's last message then; 0 without one */
+  readonly beforeMs: number;
   /** what it was called when last here */
   readonly nick?: string;
   readonly reason?: string;

@@ -30,6 +30,8 @@ export interface ChatItem {
   readonly first: boolean;
   /** of a group, with `first`: the last chatSeq of an earlier membership, 0 when none is known */
   readonly before?: number;
+  /** … and when that ended, ms since the epoch: what was before the account was made is of another one of its name */
+  readonly beforeMs?: number;
 }
 
 /** Outbox item that must not be lost: between sessions (subscriptions), what becomes of a membership, a group's to a direct chat. */

@@ -10,7 +10,6 @@ import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
-import type { DeliveryRules } from './delivery-rules.ts';
 import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
@@ -44,7 +43,7 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
     return;
   }
   // A gap: an earlier item was lost on the way. The source sends both again, in order.
-  if (rules.deliveriesChained && isGap(item, row, rules)) {
+  if (rules.deliveriesChained && isGap(session, item, row)) {
     turn.immediate.push({ t: 'nackDelivery', source });
     return;
   }
@@ -53,20 +52,19 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
 }
 
 /** A member who was taken out of a group and in again goes on with the first message since, once it has those before. */
-function isGap(
-  { seq, first, before }: ChatItem,
-  row: UserChatRow | undefined,
-  { membershipsChained }: DeliveryRules,
-): boolean {
-  if (row === undefined) return !first;
-  return first && before !== undefined ? membershipsChained && row.cur < before : seq > row.cur + 1;
+function isGap(session: SessionState, item: ChatItem, row: UserChatRow | undefined): boolean {
+  const { seq, first, before, beforeMs = 0 } = item;
+  if (!first || before === undefined) return row === undefined ? !first : seq > row.cur + 1;
+  // Nothing of an earlier membership has come, and it was this account's.
+  const lacks = row === undefined ? before > 0 && !isOlderThanAccount(session, { ts: beforeMs }) : row.cur < before;
+  return lacks && session.parts.rules.membershipsChained;
 }
 
 /**
  * Between nodes the clock that dated the message may be behind the one that dated the account. What is taken for too old
  * is lost, what is not is sent again until the chat's next message, which is this account's first: so in doubt it is not.
  */
-function isOlderThanAccount(session: SessionState, { ts }: MessageRecord): boolean {
+function isOlderThanAccount(session: SessionState, { ts }: Pick<MessageRecord, 'ts'>): boolean {
   const createdMs = session.get<RememberedAccount>(ACCOUNT_KEY)?.createdMs ?? 0;
   return ts < createdMs - (session.parts.crossing === undefined ? 0 : CLOCKS_APART_MS);
 }

@@ -155,7 +155,8 @@ function pass(
     to: stream.jid,
     ...(late && { delay: { from: chat } }),
   });
-  session.turn.effects.push({ t: 'stanza', stream, xml, seq: 0 });
+  // The group has it, whether this user's log takes what else is in the turn or not; it does not come here again.
+  session.turn.always({ t: 'stanza', stream, xml, seq: 0 });
 }
 
 /** About once a second for streams with gaps, and whenever a message shows one. */
@@ -196,7 +197,7 @@ export function onRoom(
     const stream = session.stream(resource);
     if (stream?.rooms?.has(chat) !== true) continue;
     if (left === true) stream.rooms.delete(chat);
-    session.sendHeld(stream, withTo(xml, stream.jid), undefined);
+    session.turn.always({ t: 'stanza', stream, xml: withTo(xml, stream.jid), seq: 0 });
   }
   if (left === true) noteOnline(session);
 }

@@ -148,7 +148,7 @@ export class Whole {
       put(chatKey(id), groupRows(id) + CONFIG_KEY, room);
       for (const user of members) {
         const affiliation = user === owner ? 'owner' : 'member';
-        const row: Affiliate = { v: 1, affiliation, since: 0, before: 0 };
+        const row: Affiliate = { v: 1, affiliation, since: 0, before: 0, beforeMs: 0 };
         put(chatKey(id), `${groupRows(id)}a/${user}`, row);
       }
     }
