@@ -137,3 +137,13 @@ t.test('a question that is not answered is put again, one that is answered is no
   t.same(sweep(115_000), []);
   t.ok(group.occupants.has(`${A}/one`));
 });
+
+t.test('late answers call forth one question, not one each', async (t) => {
+  const group = newGroup(newChatLog(ROOM, 0, [], limits), []);
+  step(group, 1, enter(`${A}/one`));
+  const late = ['x', 'y', 'z'].map((ask) => ({ t: 'absent', user: A, resources: ['one'], ask }) as const);
+  const asked = late.flatMap((answer, i) => step(group, 100 + i, answer));
+  t.equal(asked.length, 1);
+  step(group, 200, { t: 'absent', user: A, resources: ['one'], ask: asked[0]?.split(' ')[2] ?? '' });
+  t.notOk(group.occupants.has(`${A}/one`));
+});

@@ -94,7 +94,10 @@ function ask({ group, turn, limits }: GroupStep, jids: Iterable<string>): void {
     turn.effects.push({ t: 'toSession', to, msg: { t: 'present?', chat: group.id, resources, ask: id, upTo } });
 }
 
-/** What was said before a device entered (again) is not about where it is now: it is asked anew. */
+/**
+ * What was said before a device entered (again) is not about where it is now: it is asked anew, unless it has been. Late
+ * answers must not call forth one question each, or they would go on for ever.
+ */
 function onAbsent(step: GroupStep, answer: Extract<ChatMessage, { t: 'absent' }>): void {
   const { group } = step;
   const unsure: string[] = [];
@@ -104,7 +107,7 @@ function onAbsent(step: GroupStep, answer: Extract<ChatMessage, { t: 'absent' }>
     if (occupant === undefined) continue;
     // It hears of that too: its session may have said so before it let it in.
     if (group.asked.get(jid) === answer.ask) leave(step, occupant, [STATUS.technical]);
-    else unsure.push(jid);
+    else if (!group.asked.has(jid)) unsure.push(jid);
   }
   for (const jid of devicesOf(group, answer.user)) if (group.asked.get(jid) === answer.ask) group.asked.delete(jid);
   if (unsure.length > 0) ask(step, unsure);

@@ -150,7 +150,8 @@ export class World {
     const { random, faults } = this;
     const client = this.clients[random.int(this.clients.length)] as Client;
     const dice = random.int(100);
-    if (faults.rooms && dice < 40 && random.int(3) === 0 && client.online) this.#roam(client);
+    if (faults.rooms && dice < 40 && random.int(2) === 0 && client.online)
+      for (let n = random.int(4); n >= 0; n--) this.#roam(client);
     else if (dice < 25) this.#say(client, 1 + random.int(this.faults.tight ? 12 : 4));
     else if (dice < 45) for (let n = random.int(8); n >= 0; n--) client.step(true);
     else if (dice < 60) for (let n = random.int(8); n >= 0; n--) client.step(false);
