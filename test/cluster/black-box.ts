@@ -81,7 +81,7 @@ const ENV = {
   ROOKERY_REGISTRATION_OPEN: 'everyone',
   ROOKERY_LISTEN_TRUSTED_PROXIES: '198.18.0.0/15,127.0.0.1',
   ROOKERY_STORAGE_FOLD_INTERVAL_MS: '1000',
-  // What a room is told of devices that are gone may be lost on its way: it asks by itself within the looks of a round.
+  // A round is shorter than the usual time between two looks.
   ROOKERY_GROUPS_OCCUPANT_CHECK_MS: '20000',
 };
 
