@@ -5,7 +5,7 @@ import { hunt, RULES } from './sim/cluster-mutants.ts';
 t.setTimeout(1_200_000);
 // .ci/run hunts them on all cores before it comes here.
 const skip = process.env['MUTANTS_RAN'] === 'yes' && 'a step of .ci/run has done it';
-const seedsMax = Number(process.env['MUTANT_SEEDS'] ?? 6_000);
+const seedsMax = Number(process.env['MUTANT_SEEDS'] ?? 20_000);
 
 for (const rule of RULES)
   t.test(`without ${rule} its checker notices`, { skip }, async (t) => {
