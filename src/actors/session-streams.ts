@@ -232,6 +232,7 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
 export function onAck(session: SessionState, stream: Stream, h: number): void {
   const { sm } = stream;
   if (sm === undefined) return;
+  const { size } = sm.out;
   const acked = sm.out.ack(h);
   if ('error' in acked) {
     const app = tooHighXml(acked.h, acked.sendCount);
@@ -240,9 +241,19 @@ export function onAck(session: SessionState, stream: Stream, h: number): void {
   }
   sm.askedAt = 0;
   noteSeen(session, acked.lastTag);
+  // Errors went out behind the `<r/>` that this answers: what the client sends to those chats waits for them to be acked.
+  // Only when this acked something: a client that counts wrongly would be asked for ever.
+  const more = sm.out.size < size && unknownRefusals(sm).length > 0;
+  if (more && sm.on && stream.conn !== undefined) askForAck(session, stream, sm);
   if (stream.lag === undefined) return;
   unblock(session, stream.lag, sm);
   session.turn.always({ t: 'catchUp', stream });
+}
+
+function askForAck(session: SessionState, stream: Stream, sm: StreamManagement): void {
+  sm.askedAt = session.now;
+  sm.sinceAsk = 0;
+  session.turn.always({ t: 'nonza', stream, xml: ACK_REQUEST });
 }
 
 /** A stream that waits for acks catches up again when half of its queue is free: not one stanza an ack. */
@@ -273,11 +284,8 @@ export function onSweep(session: SessionState): void {
       continue;
     }
     if (sm === undefined || sm.out.size === 0) continue;
-    if (sm.askedAt === 0) {
-      sm.askedAt = session.now;
-      sm.sinceAsk = 0;
-      session.turn.always({ t: 'nonza', stream, xml: ACK_REQUEST });
-    } else if (session.now - sm.askedAt >= limits.ackTimeoutMs) {
+    if (sm.askedAt === 0) askForAck(session, stream, sm);
+    else if (session.now - sm.askedAt >= limits.ackTimeoutMs) {
       session.turn.always({ t: 'close', stream, reason: { t: 'detached', why: 'no answer to <r/>' } });
     }
   }

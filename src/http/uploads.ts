@@ -218,7 +218,9 @@ export class Uploads implements SlotSource {
       const { id, name } = file ?? { id: '00000', name: '' };
       const leftMs = file === undefined ? 0 : (dayOfFile(id) + 1 + options.retentionDays) * DAY_MS - clock.now();
       const times = { leftMs, idleTimeoutMs: options.idleTimeoutMs };
-      this.#bytes.sent += await sendFile(store, { id, name }, request, response, times);
+      // Others are counted meanwhile: the sum is read when this one has ended.
+      const sent = await sendFile(store, { id, name }, request, response, times);
+      this.#bytes.sent += sent;
     } catch (error) {
       // A client that goes away in the middle is none of our faults.
       if (!response.destroyed || codeOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;

@@ -19,10 +19,16 @@ export class ConverseRoom {
     return new ConverseRoom(page);
   }
 
-  /** One of the things in the menu of a part of the page. */
+  /** One of the things in the menu of a part of the page, which closes by itself when that part is drawn anew. */
   async #menu(part: string, item: string): Promise<void> {
-    await this.on.page.locator(`${part} converse-dropdown > button`).last().click();
-    await this.on.page.click(`${part} ${item}`);
+    const chosen = this.on.page.locator(`${part} ${item}`);
+    await until(`${item} to be chosen`, async () => {
+      if (!(await chosen.isVisible())) await this.on.page.locator(`${part} converse-dropdown > button`).last().click();
+      return chosen.click({ timeout: 1000 }).then(
+        () => true,
+        () => false,
+      );
+    });
   }
 
   /** A group by this name; the address is made of it. */
