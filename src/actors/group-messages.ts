@@ -5,13 +5,23 @@ import type { StanzaCondition } from '../xmpp/module.ts';
 import { type Affiliation, isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
 import { escapeAttr, escapeText, stanza } from '../xmpp/stanza.ts';
 import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
+import { retractedIdOf, tombstone } from '../xmpp/xep0424-retraction.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
+import { messageAt, type Sent, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
 import { seenInRoom } from './group-seen.ts';
-import { affiliationOf, type GroupStep, holdersOf, type Occupant, putRoom, type Room } from './group-state.ts';
+import {
+  affiliationOf,
+  type GroupState,
+  type GroupStep,
+  holdersOf,
+  type Occupant,
+  putRoom,
+  type Room,
+} from './group-state.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
 import type { ChatItem, LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
@@ -58,12 +68,40 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
     tellAll(step, stanza('message', { ...attrs, ...(lang !== undefined && { 'xml:lang': lang }) }, inner));
     return answer(send, { ok: true }, turn);
   }
+  const target = takenBack(step, room, named);
+  if (target !== undefined && bareOf(target.record.from) !== send.sender)
+    return refuse(step, send, 'forbidden', 'only who sent a message takes it back');
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, { nick });
-  if (record !== undefined) fanOut(step, record);
+  if (record !== undefined) {
+    if (target !== undefined && rules.retractedIsGone) {
+      const beside = occupantIdXml(occupantId(room.salt, send.sender));
+      const { id, ts } = record;
+      takeBack(group, target.seq, tombstone(target.record, { id, ts, beside }), turn);
+    }
+    fanOut(step, record);
+  }
   answer(send, said(step, send), turn);
 }
 
-function fanOut({ group, turn }: GroupStep, record: MessageRecord): void {
+/** The message that this one takes back, by the room's id of it (XEP-0424 section 3). */
+function takenBack({ group }: GroupStep, room: Room, send: Send): Sent | undefined {
+  const id = retractedIdOf(send);
+  const target = id === undefined ? undefined : messageOf(group, room, id);
+  if (target === undefined || target.record.gone === true) return undefined;
+  return retractedIdOf(target.record) === undefined ? target : undefined;
+}
+
+/** The message of the room that has this stanza-id. */
+export function messageOf(group: GroupState, room: Room, stanzaId: string): Sent | undefined {
+  if (!/^[1-9][0-9]{0,14}$/.test(stanzaId)) return undefined;
+  const seq = Number(stanzaId);
+  // What was said in an earlier room of this name is nobody's any more.
+  if (seq <= room.first || seq > group.lastSeq) return undefined;
+  const record = messageAt(group, seq);
+  return record && { seq, record };
+}
+
+export function fanOut({ group, turn }: GroupStep, record: MessageRecord): void {
   const seq = group.lastSeq;
   const usual: ChatItem = { t: 'msg', chat: group.id, seq, first: false };
   for (const [user, { affiliation, since, before, beforeMs }] of group.affiliates) {

@@ -82,7 +82,8 @@ export class StateView {
       const limit = range.limit - found.length;
       const below = Math.min(to, span.low - 1);
       if (hidden || limit <= 0 || below < from) return;
-      for (const record of this.fromBase(shard, stream, { ...range, from, to: below, limit }, parts)) found.push(record);
+      for (const record of this.fromBase(shard, stream, { ...range, from, to: below, limit }, parts))
+        found.push(record);
     };
     if (range.reverse) {
       fromOverlay();
@@ -95,12 +96,7 @@ export class StateView {
   }
 
   /** Records of the base, in the place of some of them what the overlay has instead. */
-  private fromBase(
-    shard: number,
-    stream: string,
-    range: StreamRange,
-    parts: readonly StreamPart[],
-  ): StreamRecord[] {
+  private fromBase(shard: number, stream: string, range: StreamRange, parts: readonly StreamPart[]): StreamRecord[] {
     const found = this.base.records(shard, stream, range);
     if (parts.every(({ replaced }) => replaced === undefined)) return found;
     return found.map(({ seq, record }) => ({ seq, record: replacementAt(parts, seq) ?? record }));
