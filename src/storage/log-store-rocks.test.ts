@@ -138,7 +138,7 @@ t.test('what was replaced is in no value of the database, once that is folded an
   const everything = rocks.query({ gte: Buffer.of(0), lt: Buffer.alloc(8, 255) }, Number.POSITIVE_INFINITY);
   await rocks.close();
   const text = everything.map(([, value]) => value.toString('latin1')).join('\n');
-  t.match(text, /said 1[^]*tombstone[^]*said 3/);
+  for (const kept of ['said 1', 'tombstone', 'said 3']) t.match(text, kept);
   t.notMatch(text, 'secret');
 });
 
