@@ -39,6 +39,8 @@ export interface LogTurn {
 export interface LogLimits extends DedupeLimits {
   /** all of them when absent; the simulation takes one out at a time */
   readonly rules?: DeliveryRules;
+  /** messages before a retraction among which the one is looked for that it takes back; an older one stays */
+  readonly retractLookBackMax: number;
 }
 
 /** @param tail newest messages of the log, oldest first: what dedupe needs */

@@ -61,8 +61,6 @@ export interface ChatLimits extends LogLimits {
   readonly askTimeoutMs: number;
   /** … and after how long it is asked again, ms: the question may have been lost between nodes */
   readonly askAgainMs?: number;
-  /** messages before a retraction among which the one is looked for that it takes back; an older one stays */
-  readonly retractLookBackMax: number;
 }
 
 export function newChat(

@@ -8,7 +8,7 @@ import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
 import { retractedIdOf, tombstone } from '../xmpp/xep0424-retraction.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
-import { messageAt, type Sent, takeBack } from './chat-retract.ts';
+import { findSent, mayLookBack, messageAt, type Sent, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
@@ -69,6 +69,7 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
     return answer(send, { ok: true }, turn);
   }
   const target = takenBack(step, room, named);
+  if (target === 'busy') return refuse(step, send, 'resource-constraint', 'too many retractions of what is long ago');
   if (target !== undefined && bareOf(target.record.from) !== send.sender)
     return refuse(step, send, 'forbidden', 'only who sent a message takes it back');
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, { nick });
@@ -83,10 +84,19 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
   answer(send, said(step, send), turn);
 }
 
-/** The message that this one takes back, by the room's id of it (XEP-0424 section 3). */
-function takenBack({ group }: GroupStep, room: Room, send: Send): Sent | undefined {
+/**
+ * The message that this one takes back: by the room's id of it, as it should be named (XEP-0424 section 3), else by the
+ * id that its sender gave it, as Converse names it.
+ */
+function takenBack({ group, turn, limits }: GroupStep, room: Room, send: Send): Sent | 'busy' | undefined {
   const id = retractedIdOf(send);
-  const target = id === undefined ? undefined : messageOf(group, room, id);
+  if (id === undefined) return undefined;
+  let target = messageOf(group, room, id);
+  if (target === undefined) {
+    const max = limits.retractLookBackMax;
+    if (!mayLookBack(group, max, turn.now)) return 'busy';
+    target = findSent(group, send.sender, id, group.lastSeq + 1, Math.min(max, group.lastSeq - room.first));
+  }
   if (target === undefined || target.record.gone === true) return undefined;
   return retractedIdOf(target.record) === undefined ? target : undefined;
 }

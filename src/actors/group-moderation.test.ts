@@ -41,7 +41,10 @@ const log: readonly MessageRecord[] = [A1, B1].map((from) => ({
   nick: from === A1 ? 'al' : 'bo',
 }));
 const history: History = {
-  read: ({ from }) => log.slice(from - 1, from).map((record) => ({ seq: from, record })),
+  read({ from, to, limit, reverse }) {
+    const found = log.map((record, i) => ({ seq: i + 1, record })).filter(({ seq }) => seq >= from && seq <= to);
+    return (reverse ? found.toReversed() : found).slice(0, limit);
+  },
 };
 const here = () => room(THERE, LIMITS, history);
 
@@ -67,7 +70,9 @@ t.test('who said something takes it back by the id of the room, nobody else does
     [A1, '2', [], 'alice: forbidden'],
     [B1, '9', ['+3'], 'bob: ok 3'],
     [B1, '02', ['+3'], 'bob: ok 3'],
-    [B1, 'said', ['+3'], 'bob: ok 3'],
+    [B1, 'said', ['+3', '2'], 'bob: ok 3'],
+    [A1, 'said', ['+3', '1'], 'alice: ok 3'],
+    [B1, 'not said', ['+3'], 'bob: ok 3'],
   ];
   for (const [from, id, writes, answer] of cases) {
     const turn = turnOf(here(), [send(from, takesBack(id))]);
@@ -125,4 +130,13 @@ t.test('what is refused is refused with its error, and changes nothing', async (
     t.strictSame(written(turn), [], what);
     t.strictSame(said(turn), [`${sent.from.slice(0, sent.from.indexOf('@'))}: ${condition}`], what);
   }
+});
+
+t.test('it looks back so far, and so far in a while', async (t) => {
+  const limits = { ...LIMITS, retractLookBackMax: 2 };
+  const group = room(THERE, limits, history);
+  const ask = (now: number) => said(turnOf(group, [send(B1, takesBack('nothing'))], { limits, now }));
+  t.ok(ask(1000).includes('bob: ok 3'));
+  t.ok(ask(1001).includes('bob: resource-constraint'));
+  t.ok(ask(60_000).includes('bob: ok 4'));
 });
