@@ -1,7 +1,9 @@
+import { SparseMap } from '../base/sparse-map.ts';
+import type { TokenBucket } from '../base/token-bucket.ts';
 import type { Write } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
-import type { History, LookBack } from './chat-retract.ts';
+import type { History } from './chat-retract.ts';
 import { Dedupe, type DedupeLimits, dedupeKey, goneKey, retryKey } from './dedupe.ts';
 import { SenderOrder } from './dedupe-order.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
@@ -20,8 +22,9 @@ export interface ChatLog {
   order: SenderOrder;
   readonly history: History;
   /** by chatSeq, what is proposed and not known to be committed: `history` may not have it yet */
-  readonly fresh: Map<number, MessageRecord>;
-  readonly lookBack: LookBack;
+  readonly fresh: SparseMap<number, MessageRecord>;
+  /** what it may look at for retractions; undefined before the first */
+  lookBack: TokenBucket | undefined;
 }
 
 export type ChatEffect =
@@ -58,7 +61,7 @@ export function newChatLog(
   }
   const order = new SenderOrder(limits.rules);
   const lastTs = tail.at(-1)?.ts ?? 0;
-  return { id, lastSeq, lastTs, dedupe, order, history, fresh: new Map(), lookBack: { bucket: undefined } };
+  return { id, lastSeq, lastTs, dedupe, order, history, fresh: new SparseMap(), lookBack: undefined };
 }
 
 function loggedKey({ oid, id, inner, gone }: MessageRecord): string | undefined {
@@ -66,8 +69,9 @@ function loggedKey({ oid, id, inner, gone }: MessageRecord): string | undefined 
 }
 
 /** What the turn proposed is committed. */
-export function committed(log: ChatLog, { streams }: Pick<LogTurn, 'streams'>): void {
-  for (const write of streams) {
+export function committed(log: ChatLog, turn: Pick<LogTurn, 'streams'>): void {
+  if (log.fresh.size === 0) return;
+  for (const write of turn.streams) {
     if (write.t !== 'append' && write.t !== 'replace') continue;
     // A later turn may have proposed a tombstone for it.
     if (log.fresh.get(write.seq) === write.record) log.fresh.delete(write.seq);
@@ -166,7 +170,7 @@ export function append(
   return record;
 }
 
-function forgetOldest(fresh: Map<number, MessageRecord>): void {
+function forgetOldest(fresh: SparseMap<number, MessageRecord>): void {
   for (const seq of fresh.keys()) {
     fresh.delete(seq);
     break;

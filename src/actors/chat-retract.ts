@@ -1,4 +1,4 @@
-import { fullBucket, type TokenBucket, takeToken } from '../base/token-bucket.ts';
+import { fullBucket, takeToken } from '../base/token-bucket.ts';
 import type { StreamRange } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { bareOf, type ChatLog, type LogTurn } from './chat-log.ts';
@@ -26,13 +26,10 @@ const PAGE = 256;
 /** Seconds in which a chat that looked at as many messages as it may has that leave again. */
 const REFILL_SECONDS = 10;
 
-/** What a chat may look at; made when it first looks. */
-export type LookBack = { bucket: TokenBucket | undefined };
-
 /** @returns false when it has looked at so many messages of late that it has to be asked again later */
-export function mayLookBack({ lookBack }: ChatLog, max: number, now: number): boolean {
-  lookBack.bucket ??= fullBucket();
-  return takeToken(lookBack.bucket, max / REFILL_SECONDS, max, now);
+export function mayLookBack(log: ChatLog, max: number, now: number): boolean {
+  log.lookBack ??= fullBucket();
+  return takeToken(log.lookBack, max / REFILL_SECONDS, max, now);
 }
 
 /** The message of that chatSeq, committed or on its way to the log. */
@@ -46,11 +43,11 @@ export function messageAt(log: ChatLog, seq: number): MessageRecord | undefined 
  */
 export function findSent(log: ChatLog, sender: string, id: string, seq: number, max: number): Sent | undefined {
   const least = Math.max(1, seq - max);
-  const { bucket } = log.lookBack;
+  const { lookBack } = log;
   for (let to = seq - 1; to >= least; to -= PAGE) {
     for (const one of pageOf(log, Math.max(least, to - PAGE + 1), to)) {
       // Below zero it takes so much longer until the chat looks again.
-      if (bucket !== undefined) bucket.tokens -= 1;
+      if (lookBack !== undefined) lookBack.tokens -= 1;
       const { record } = one;
       if ((record.id !== id && record.oid !== id) || bareOf(record.from) !== sender) continue;
       return record.gone === true ? undefined : one;

@@ -149,6 +149,12 @@ t.test('a retraction is kept though its sender says no-store', async (t) => {
   const messages = await archive(romeo);
   t.ok(byId(messages, 'unkept-2')?.getChild('retract', NS));
   t.ok(byId(messages, 'unkept-1')?.getChild('retracted', NS));
+  romeo.forget();
+  await romeo.iq('get', `<inbox xmlns='urn:xmpp:inbox:1'/>`);
+  const entry = romeo.pending((el, xml) => el.getChild('entry') !== undefined && xml.includes('unkept-1'));
+  t.equal(entry.length, 1, 'the inbox still tells of it, as the last message');
+  t.match(entry[0]?.xml, '<retracted');
+  t.notMatch(entry[0]?.xml, 'secret once more');
 });
 
 t.test('corrections, reactions and replies are kept as they are; only replies are unread', async (t) => {
