@@ -6,7 +6,8 @@ import { append, bareOf, type StoredSend } from './chat-log.ts';
 import { takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { fail, result } from './group-answers.ts';
-import { fanOut, messageOf } from './group-messages.ts';
+import { fanOut } from './group-fan-out.ts';
+import { messageOf } from './group-messages.ts';
 import type { GroupStep, Room } from './group-state.ts';
 import type { Send } from './messages.ts';
 
@@ -48,6 +49,6 @@ export function onModerate(step: GroupStep, room: Room, send: Send, payload: Ele
   const content = moderatedXml(moderator, asked.reason);
   const { id, ts } = record;
   if (rules.retractedIsGone) takeBack(group, target.seq, tombstone(target.record, { id, ts, content, beside }), turn);
-  fanOut(step, record);
+  fanOut(step, record, send.sender);
   result(step, send);
 }
