@@ -116,6 +116,20 @@ t.test('it looks back so far, and so far in a while', async (t) => {
   t.strictSame(written(later), ['+304', '301']);
 });
 
+t.test('who has a name anew takes back nothing of who had it before', async (t) => {
+  for (const [since, writes] of [
+    [1, ['+3', '2']],
+    [2, ['+3']],
+  ] as const) {
+    const state = chat([record('message-1'), record('message-2')]);
+    state.members = [
+      { jid: A, since, here: true },
+      { jid: B, since: 0, here: true },
+    ];
+    t.strictSame(written(step(state, [send(takesBack('message-2'))])), writes, `${since}`);
+  }
+});
+
 t.test('pages have no seams', async (t) => {
   const log = Array.from({ length: 600 }, (_, i) => record(`message-${i + 1}`));
   const limits = { ...CHAT_LIMITS, retractLookBackMax: 1000 };

@@ -260,7 +260,10 @@ function retract(
   turn: Turn<ChatEffect>,
   { retractLookBackMax }: ChatLimits,
 ): void {
-  const sent = findSent(chat, sender, id, chat.lastSeq, retractLookBackMax);
+  const since = chat.members.find(({ jid }) => jid === sender)?.since ?? 0;
+  // What was said before by an account of its name that has been removed is not its own.
+  const max = Math.min(retractLookBackMax, chat.lastSeq - 1 - since);
+  const sent = findSent(chat, sender, id, chat.lastSeq, max);
   if (sent === undefined || retractedIdOf(sent.record) !== undefined) return;
   takeBack(chat, sent.seq, tombstone(sent.record, { id: retraction.id, ts: retraction.ts }), turn);
 }

@@ -22,6 +22,7 @@ import {
   type Occupant,
   putRoom,
   type Room,
+  readableFrom,
 } from './group-state.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
 import type { LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
@@ -98,7 +99,9 @@ function takenBack({ group, turn, limits }: GroupStep, room: Room, send: Send): 
     if (!mayLookBack(group, max, turn.now)) return 'busy';
     target = findSent(group, send.sender, id, group.lastSeq + 1, Math.min(max, group.lastSeq - room.first));
   }
-  if (target === undefined || target.record.gone === true) return undefined;
+  // What its sender may not read any more is out of its reach: it was out of the room since, or is of another account.
+  if (target === undefined || target.seq < readableFrom(group, send.sender)) return undefined;
+  if (target.record.gone === true) return undefined;
   return retractedIdOf(target.record) === undefined ? target : undefined;
 }
 

@@ -140,3 +140,12 @@ t.test('it looks back so far, and so far in a while', async (t) => {
   t.ok(ask(1001).includes('bob: resource-constraint'));
   t.ok(ask(60_000).includes('bob: ok 4'));
 });
+
+t.test('who is in again does not reach what was said before, where that is not to be read', async (t) => {
+  const affiliates = { ...THERE.affiliates, [BOB]: { affiliation: 'member', since: 2 } } as const;
+  for (const membersOnly of [true, false]) {
+    const group = room({ ...THERE, affiliates, config: { membersOnly, pastForNew: false } }, LIMITS, history);
+    const turn = turnOf(group, [send(B1, takesBack('2'))]);
+    t.strictSame(written(turn), membersOnly ? ['+3'] : ['+3', '2']);
+  }
+});
