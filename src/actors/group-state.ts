@@ -30,6 +30,8 @@ export interface GroupState extends ChatLog {
   readonly asked: Map<string, string>;
   /** ms since the epoch of the latest question */
   lastAskAt: number;
+  /** by the room's own id: requests between occupants that wait for an answer (group-iqs.ts), the oldest first */
+  readonly passed: Map<string, PassedIq>;
 }
 
 /** Row `c` of a room. */
@@ -86,6 +88,23 @@ export interface Occupant {
   readonly inner: string;
 }
 
+/** A request of one occupant's that another one was given. */
+export interface PassedIq {
+  /** full JID of who asks, the address it asked, and the id it gave */
+  readonly from: string;
+  readonly to: string;
+  readonly id: string;
+  /** of its send, for one that comes again */
+  readonly token: number;
+  readonly run: string | undefined;
+  /** address that the answer has to be from: of the device, or of its account */
+  readonly answers: string;
+  /** full JID of the device */
+  readonly device: string;
+  /** ms since the epoch */
+  readonly since: number;
+}
+
 /** Row `o/<full JID>`. */
 export interface OccupantRow {
   readonly v: 1;
@@ -110,6 +129,9 @@ export interface GroupLimits extends LogLimits {
   readonly mayCreate: boolean;
   /** how often sessions of occupants are asked whether they are still there, ms */
   readonly askEveryMs: number;
+  /** requests between occupants that wait for an answer, and how long one does, ms */
+  readonly iqsMax: number;
+  readonly iqTimeoutMs: number;
   readonly page: PageLimits;
   newId(): string;
 }
@@ -144,6 +166,7 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
     askedAt: 0,
     asked: new Map<string, string>(),
     lastAskAt: 0,
+    passed: new Map<string, PassedIq>(),
   });
   for (const [key, value] of rows) {
     if (key === CONFIG_KEY) {

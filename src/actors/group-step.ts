@@ -8,7 +8,8 @@ import { parseChecked } from '../xmpp/xml.ts';
 import { answer, bareOf, isStored, keyOf, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
-import { fail, ok } from './group-answers.ts';
+import { fail } from './group-answers.ts';
+import { endOldIqs, isPassed, onIqAnswer } from './group-iqs.ts';
 import { leave, onPresence } from './group-join.ts';
 import { onMessage, refuse, said } from './group-messages.ts';
 import { onOwner } from './group-owner.ts';
@@ -41,8 +42,9 @@ function take(step: GroupStep, message: ChatMessage): void {
     case 'absent':
       return onAbsent(step, message);
     case 'exists':
-    case 'sweep':
       return;
+    case 'sweep':
+      return endOldIqs(step);
     case 'deliver':
       if (message.item.t === 'memberGone') onMemberGone(step, message.item);
       if (message.item.t === 'orphaned') ask(step, devicesOf(step.group, message.item.user));
@@ -151,7 +153,7 @@ function onRetry(step: GroupStep, send: Send): void {
   const { group, turn } = step;
   if (send.kind === 'presence') return decide(step, send);
   if (send.kind === 'iq') {
-    if (send.type === 'get' || isQuestion(send)) return decide(step, send);
+    if ((send.type === 'get' && !isPassed(group, send)) || isQuestion(send)) return decide(step, send);
     return answer(send, { ok: true }, turn);
   }
   const refused = group.order.refusal(send);
@@ -181,7 +183,7 @@ function onIq(step: GroupStep, send: Send): void {
   const { room } = step.group;
   const to = tryJid(send.to);
   if (room === undefined) return onNoRoom(step, send);
-  if (send.type === 'result' || send.type === 'error') return ok(step, send, []);
+  if (send.type === 'result' || send.type === 'error') return onIqAnswer(step, send);
   const payload = payloadOf(send);
   if (payload === undefined || to === undefined) return fail(step, send, 'bad-request');
   if (to.resource !== '') return onOccupantIq(step, send, payload, to.resource);

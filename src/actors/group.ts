@@ -34,7 +34,7 @@ class GroupActor extends EntityShell<ChatMessage, GroupEffect> implements ChatEn
   }
 
   get waiting(): boolean {
-    return this.#core.isAskDue(this.#runtime.now());
+    return this.#core.isDue(this.#runtime.now());
   }
 }
 
@@ -58,8 +58,9 @@ class GroupCore {
     this.#group = this.#load();
   }
 
-  isAskDue(now: number): boolean {
-    return isAskDue(this.#group, now, this.#parts.limits);
+  /** There are occupants to be asked, or requests that may have waited too long. */
+  isDue(now: number): boolean {
+    return this.#group.passed.size > 0 || isAskDue(this.#group, now, this.#parts.limits);
   }
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
@@ -78,9 +79,9 @@ class GroupCore {
 
   /** What presence said is not kept on disk: of those still here it stays as it was. */
   reset(): void {
-    const { order, occupants, askedAt } = this.#group;
+    const { order, occupants, askedAt, passed } = this.#group;
     order.opsRefused();
-    const group = Object.assign(this.#load(), { order, askedAt });
+    const group = Object.assign(this.#load(), { order, askedAt, passed });
     for (const [jid, occupant] of group.occupants)
       group.occupants.set(jid, { ...occupant, inner: occupants.get(jid)?.inner ?? '' });
     this.#group = group;
