@@ -5,6 +5,7 @@ import { NS_MAM, parseMamQuery, renderMamForm } from '../xmpp/mam-query.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import { renderMessage } from '../xmpp/message-record.ts';
 import { roomInfo } from '../xmpp/muc-config.ts';
+import { REQUEST_FORM } from '../xmpp/muc-requests.ts';
 import { isMember, NS_MUC } from '../xmpp/muc-words.ts';
 import { escapeAttr, stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
@@ -26,6 +27,7 @@ const FEATURES: readonly string[] = [
   NS_MUC,
   `${NS_MUC}#stable_id`,
   `${NS_MUC}#self-ping-optimization`,
+  REQUEST_FORM,
   NS_DISCO_INFO,
   NS_DISCO_ITEMS,
   NS_MAM,
