@@ -15,7 +15,7 @@ import {
 import { fail, result } from './group-answers.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { bookmark, invite } from './group-messages.ts';
-import { broadcast, seesJids, takeOut } from './group-presence.ts';
+import { broadcast, devicesOf, seesJids, takeOut } from './group-presence.ts';
 import {
   affiliationOf,
   type GroupState,
@@ -195,7 +195,13 @@ interface NewAffiliation {
   readonly reason: string | undefined;
 }
 
-function affiliate(step: GroupStep, room: Room, send: Send, { user, affiliation, reason }: NewAffiliation): void {
+/** Sets an affiliation that fits, with all that follows; `send` is whose doing it is. */
+export function affiliate(
+  step: GroupStep,
+  room: Room,
+  send: Send,
+  { user, affiliation, reason }: NewAffiliation,
+): void {
   const { group } = step;
   const was = affiliationOf(group, user);
   if (was === affiliation) return;
@@ -205,7 +211,7 @@ function affiliate(step: GroupStep, room: Room, send: Send, { user, affiliation,
     invite(step, room, { from: send.from, user, reason });
     bookmark(step, room, user);
   }
-  const devices = [...group.occupants.values()].filter((occupant) => occupant.user === user);
+  const devices = devicesOf(group, user);
   if (affiliation === 'outcast') return kick(step, devices, STATUS.banned, actor, reason);
   if (room.config.membersOnly && !isMember(affiliation))
     return kick(step, devices, STATUS.affiliationLost, actor, reason);

@@ -1,7 +1,7 @@
 import type { Element } from 'ltx';
 import { type Jid, tryJid } from '../xmpp/jid.ts';
 import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
-import { parseVoiceForm } from '../xmpp/muc-requests.ts';
+import { parseApproval, parseVoiceForm } from '../xmpp/muc-requests.ts';
 import { type Affiliation, isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
 import { escapeAttr, escapeText, stanza } from '../xmpp/stanza.ts';
 import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
@@ -11,6 +11,7 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { refuse } from './group-answers.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
+import { onApproval } from './group-register.ts';
 import { seenInRoom } from './group-seen.ts';
 import { affiliationOf, type GroupStep, holdersOf, type Occupant, putRoom, type Room } from './group-state.ts';
 import { onVoiceForm } from './group-voice.ts';
@@ -141,6 +142,8 @@ function toRoom(step: GroupStep, room: Room, send: Send, occupant: Occupant | un
   const { el } = parseMessage(send);
   const form = parseVoiceForm(el);
   if (form !== undefined) return onVoiceForm(step, send, occupant, form);
+  const approval = parseApproval(el);
+  if (approval !== undefined) return onApproval(step, room, send, approval);
   onMediated(step, room, send, occupant, el.getChild('x', NS_MUC_USER));
 }
 

@@ -5,11 +5,12 @@ import { NS_MAM, parseMamQuery, renderMamForm } from '../xmpp/mam-query.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import { renderMessage } from '../xmpp/message-record.ts';
 import { roomInfo } from '../xmpp/muc-config.ts';
-import { REQUEST_FORM } from '../xmpp/muc-requests.ts';
+import { REGISTER_FORM, REQUEST_FORM } from '../xmpp/muc-requests.ts';
 import { isMember, NS_MUC } from '../xmpp/muc-words.ts';
 import { escapeAttr, stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS, renderInfo } from '../xmpp/xep0030-disco.ts';
+import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { renderFin, renderMetadata, renderResult } from '../xmpp/xep0313-mam.ts';
 import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
@@ -28,6 +29,8 @@ const FEATURES: readonly string[] = [
   `${NS_MUC}#stable_id`,
   `${NS_MUC}#self-ping-optimization`,
   REQUEST_FORM,
+  REGISTER_FORM,
+  REGISTER_NS,
   NS_DISCO_INFO,
   NS_DISCO_ITEMS,
   NS_MAM,

@@ -73,8 +73,10 @@ export interface Affiliate {
   readonly before: number;
   /** ms since the epoch of the group's last message then; 0 without one */
   readonly beforeMs: number;
-  /** what it was called when last here */
+  /** what it is called: as it has registered, or when last here */
   readonly nick?: string;
+  /** XEP-0045 7.10 */
+  readonly registered?: true;
   readonly reason?: string;
 }
 
@@ -198,6 +200,14 @@ export function holdersOf({ occupants }: GroupState, nick: string): Occupant[] {
   const holders: Occupant[] = [];
   for (const occupant of occupants.values()) if (occupant.nick === nick) holders.push(occupant);
   return holders;
+}
+
+/** Somebody else is called so, or is a member who was: that is kept for it (XEP-0045 7.2.9, 7.10). */
+export function isTaken(group: GroupState, nick: string, user: string): boolean {
+  if (holdersOf(group, nick).some((holder) => holder.user !== user)) return true;
+  for (const [other, affiliate] of group.affiliates)
+    if (affiliate.nick === nick && other !== user && isMember(affiliate.affiliation)) return true;
+  return false;
 }
 
 /** XEP-0045 5.1.2: the role that an affiliation brings along. */

@@ -3,6 +3,7 @@ import { NS_MAM } from '../xmpp/mam-query.ts';
 import { NS_MUC_ADMIN, NS_MUC_OWNER, STATUS } from '../xmpp/muc-words.ts';
 import { firstChild } from '../xmpp/stanza.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
+import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, bareOf, isStored, keyOf, placeOf } from './chat-log.ts';
@@ -13,8 +14,9 @@ import { endOldIqs, isPassed, onIqAnswer } from './group-iqs.ts';
 import { leave, onPresence } from './group-join.ts';
 import { onMessage, said } from './group-messages.ts';
 import { onOwner } from './group-owner.ts';
-import { resourceOf, takeOut } from './group-presence.ts';
+import { devicesOf, resourceOf, takeOut } from './group-presence.ts';
 import { onArchive, onDiscoInfo, onDiscoItems, onNoRoom, onOccupantIq, onUnknownIq } from './group-queries.ts';
+import { onRegister } from './group-register.ts';
 import {
   affiliationOf,
   type GroupEffect,
@@ -47,7 +49,7 @@ function take(step: GroupStep, message: ChatMessage): void {
       return endOldIqs(step);
     case 'deliver':
       if (message.item.t === 'memberGone') onMemberGone(step, message.item);
-      if (message.item.t === 'orphaned') ask(step, devicesOf(step.group, message.item.user));
+      if (message.item.t === 'orphaned') ask(step, jidsOf(step.group, message.item.user));
       step.turn.effects.push({ t: 'ackDelivery', source: message.source });
   }
 }
@@ -68,8 +70,8 @@ export function isAskDue(
   return now - askedAt >= askEveryMs || (asked.size > 0 && now - lastAskAt >= ASK_AGAIN_MS);
 }
 
-function devicesOf({ occupants }: GroupState, user: string): string[] {
-  return [...occupants.values()].filter((occupant) => occupant.user === user).map(({ jid }) => jid);
+function jidsOf(group: GroupState, user: string): string[] {
+  return devicesOf(group, user).map(({ jid }) => jid);
 }
 
 function askOccupants(step: GroupStep): void {
@@ -111,7 +113,7 @@ function onAbsent(step: GroupStep, answer: Extract<ChatMessage, { t: 'absent' }>
     if (group.asked.get(jid) === answer.ask) leave(step, occupant, [STATUS.technical]);
     else if (!group.asked.has(jid)) unsure.push(jid);
   }
-  for (const jid of devicesOf(group, answer.user)) if (group.asked.get(jid) === answer.ask) group.asked.delete(jid);
+  for (const { jid } of devicesOf(group, answer.user)) if (group.asked.get(jid) === answer.ask) group.asked.delete(jid);
   if (unsure.length > 0) ask(step, unsure);
 }
 
@@ -120,7 +122,7 @@ function onMemberGone(step: GroupStep, { member, cur }: Extract<PostItem, { t: '
   const { group } = step;
   const affiliate = group.affiliates.get(member);
   if (affiliate === undefined || affiliate.since >= cur) return;
-  for (const occupant of [...group.occupants.values()]) if (occupant.user === member) takeOut(step, occupant, {});
+  for (const occupant of devicesOf(group, member)) takeOut(step, occupant, {});
   putAffiliate(step, member, undefined);
 }
 
@@ -197,6 +199,8 @@ function onIq(step: GroupStep, send: Send): void {
       return onAdmin(step, room, send, payload);
     case NS_MUC_OWNER:
       return onOwner(step, room, send, payload);
+    case REGISTER_NS:
+      return onRegister(step, room, send, payload);
     case NS_MAM:
       return onArchive(step, room, send, payload);
     case NS_PING:

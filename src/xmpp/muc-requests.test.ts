@@ -1,5 +1,14 @@
 import t from 'tap';
-import { parseVoiceForm, REQUEST_FORM, voiceForm } from './muc-requests.ts';
+import {
+  approvalForm,
+  parseApproval,
+  parseRegisterForm,
+  parseVoiceForm,
+  REGISTER_FORM,
+  REQUEST_FORM,
+  registerForm,
+  voiceForm,
+} from './muc-requests.ts';
 import { parseChecked } from './xml.ts';
 
 const field = (name: string, value: string): string => `<field var='${name}'><value>${value}</value></field>`;
@@ -40,4 +49,16 @@ t.test('what a form about voice says', async (t) => {
 t.test('what moderators are asked is denied unless they change it', async (t) => {
   const form = voiceForm('a@b/c', "h'ag").replace("type='form'", "type='submit'");
   t.same(parseVoiceForm(message(form)), { t: 'decision', allow: false, nick: "h'ag", jid: 'a@b/c' });
+});
+
+t.test('a form of registration says a nick, and what administrators are asked says whose', async (t) => {
+  const back = (xml: string): string => xml.replace("type='form'", "type='submit'");
+  t.equal(parseRegisterForm(message(back(registerForm('<hag>')))), '<hag>');
+  t.equal(parseRegisterForm(message(registerForm('hag'))), undefined, 'it is filled in');
+  t.equal(parseRegisterForm(message(submitted(field('muc#register_roomnick', 'hag')))), undefined, 'of another type');
+  const asked = back(approvalForm('a@b', "h'ag"));
+  t.same(parseApproval(message(asked)), { allow: false, jid: 'a@b', nick: "h'ag" });
+  const mine = submitted(field('muc#register_allow', '1')).replace(REQUEST_FORM, REGISTER_FORM);
+  t.same(parseApproval(message(mine)), { allow: true, jid: '', nick: '' });
+  t.equal(parseApproval(message('<body>x</body>')), undefined);
 });
