@@ -213,7 +213,7 @@ function welcome(
     if (other.jid === occupant.jid || !isBroadcast(step, other)) continue;
     xml.push(withTo(presenceXml(group, other, {}, seesAll, false), send.from));
   }
-  const mine = [...codes, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
+  const mine = [...codes, STATUS.logged, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
   xml.push(withTo(presenceXml(group, occupant, { codes: mine }, true, true), send.from));
   const had = group.lastSeq;
   const from = readableFrom(group, send.sender);
