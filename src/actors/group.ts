@@ -3,6 +3,7 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { type ChatEntity, loadTail } from './chat.ts';
 import { answerTo, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
+import { isPostDue } from './group-fan-out.ts';
 import { type GroupEffect, type GroupLimits, type GroupLog, type GroupState, newGroup } from './group-state.ts';
 import { groupStep, isAskDue } from './group-step.ts';
 import { groupRows, messageStream } from './keys.ts';
@@ -58,9 +59,11 @@ class GroupCore {
     this.#group = this.#load();
   }
 
-  /** There are occupants to be asked, or requests that may have waited too long. */
+  /** There are occupants to be asked, members to be told, or requests that may have waited too long. */
   isDue(now: number): boolean {
-    return this.#group.passed.size > 0 || isAskDue(this.#group, now, this.#parts.limits);
+    const { passed } = this.#group;
+    const { limits } = this.#parts;
+    return passed.size > 0 || isAskDue(this.#group, now, limits) || isPostDue(this.#group, now, limits);
   }
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
@@ -98,7 +101,7 @@ class GroupCore {
   #load(): GroupState {
     const { store, limits } = this.#parts;
     const prefix = groupRows(this.#id);
-    const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 1);
+    const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 2);
     const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
     const log = newChatLog(this.#id, last, tail, limits);
     return newGroup(
