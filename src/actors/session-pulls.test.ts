@@ -90,6 +90,21 @@ t.test('who is taken out has what was said before, and nothing after', async (t)
   t.same(inbox(node, b), [...upTo(5), 7, 8]);
 });
 
+t.test('what a room had not told when it was destroyed is owed to nobody', async (t) => {
+  const { node, b, alice } = await crowd();
+  await alice.send(says(1));
+  node.held = true;
+  await alice.send(...upTo(5, 2).map(says));
+  node.store.sync();
+  await node.settle();
+  node.disk.full = true;
+  await node.release();
+  node.disk.full = false;
+  await alice.send(owner('<destroy/>'));
+  await node.pass(120_000);
+  t.same([node.runtime.stats().outbox, node.crashes, inbox(node, b)], [0, [], [1]]);
+});
+
 t.test('whose account is made anew has nothing of the one before', async (t) => {
   const { node, b, alice } = await crowd();
   await alice.send(...upTo(4).map(says));
