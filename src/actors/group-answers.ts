@@ -20,6 +20,11 @@ export function ok(
   answerFailure(send, turn);
 }
 
+/** It is taken, and holds whatever becomes of the turn, which it did not change. */
+export function taken({ turn }: Pick<GroupStep, 'turn'>, send: Send): void {
+  turn.always({ t: 'toSession', to: send.sender, msg: { ...answerTo(send, { ok: true }), group: { xml: [] } } });
+}
+
 /** The result of an iq. */
 export function result(step: GroupStep, send: Send, payload = ''): void {
   const attrs = { from: send.to, to: send.from, id: send.id ?? '', type: 'result' };

@@ -2,8 +2,8 @@ import type { Element } from 'ltx';
 import type { StanzaCondition } from '../xmpp/module.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
-import { fail, ok } from './group-answers.ts';
-import { resourceOf, tellDevices } from './group-presence.ts';
+import { fail, taken } from './group-answers.ts';
+import { resourceOf } from './group-presence.ts';
 import type { GroupState, GroupStep, Occupant, PassedIq } from './group-state.ts';
 import type { Send } from './messages.ts';
 
@@ -11,6 +11,8 @@ import type { Send } from './messages.ts';
  * Iqs between occupants, neither of whom learns the other's address (XEP-0045 16.4). A request goes on under an id of the
  * room's, so that its answer is known again. They are no private messages, nobody reads them: what the configuration
  * says of those does not hold here.
+ *
+ * They change nothing that is kept, so they go on even when the log refuses what else is in their turn.
  *
  * Volatile: in a room that moved nobody knows who asked what, and the asker's client waits in vain.
  * Bound: `iqsMax` requests that wait for an answer, each for `iqTimeoutMs`.
@@ -41,8 +43,8 @@ export function passIq(step: GroupStep, send: Send, payload: Element, own: Occup
   const type = send.type as 'get' | 'set';
   const xml = stanza('iq', { from: sender, to, id, type, 'xml:lang': send.lang }, send.inner);
   const msg = { t: 'peer', msg: { t: 'iq', from: sender, to, xml, id, type } } as const;
-  turn.effects.push({ t: 'toSession', to: target.user, msg });
-  ok(step, send, []);
+  turn.always({ t: 'toSession', to: target.user, msg });
+  taken(step, send);
 }
 
 /** This very request waits for an answer already: it came again, the answer of the room to it was lost. */
@@ -60,7 +62,7 @@ export function onIqAnswer(step: GroupStep, send: Send): void {
     group.passed.delete(send.id ?? '');
     tellAsker(step, passed, send.type as 'result' | 'error', send.inner);
   }
-  ok(step, send, []);
+  taken(step, send);
 }
 
 /** The requests that nobody will answer any more, now and then. */
@@ -79,5 +81,7 @@ export function endOldIqs(step: GroupStep): void {
 function tellAsker(step: GroupStep, { from, to, id }: PassedIq, type: 'result' | 'error', inner: string): void {
   const asker = step.group.occupants.get(from);
   if (asker === undefined) return;
-  tellDevices(step, asker.user, [resourceOf(from)], stanza('iq', { from: to, id, type }, inner), false);
+  const xml = stanza('iq', { from: to, id, type }, inner);
+  const msg = { t: 'room', chat: step.group.id, resources: [resourceOf(from)], xml } as const;
+  step.turn.always({ t: 'toSession', to: asker.user, msg });
 }

@@ -33,6 +33,21 @@ t.test('what the disk refuses did not happen, and the sender is told', async (t)
   t.equal(cur.cur, 2, 'the second never was');
 });
 
+t.test('iqs between occupants go on though the disk takes nothing', async (t) => {
+  const { node, b, alice, bob } = await house();
+  node.store.full = true;
+  const asks = `<iq xmlns='jabber:client' type='get' id='v' to='${ROOM}/bo'><query xmlns='jabber:iq:version'/></iq>`;
+  alice.frame(asks);
+  const got = await alice.send(makes(b, 'member'));
+  const request = bob.conn.take().find((xml) => xml.startsWith('<iq')) ?? '';
+  const id = / id="([^"]*)"/.exec(request)?.[1];
+  alice.frame(makes(b, 'member'));
+  await bob.send(`<iq xmlns='jabber:client' type='result' id='${id}' to='${ROOM}/al'/>`);
+  got.push(...alice.conn.take());
+  const answers = got.filter((xml) => xml.includes(' id="v"'));
+  t.match(answers, [/type="result"/], 'one answer, and no error beside it');
+});
+
 t.test('what presence said outlives an op that was refused', async (t) => {
   const { node, b, alice, bob } = await house();
   await bob.send(`<presence xmlns='jabber:client' to='${ROOM}/bo'><show>dnd</show></presence>`);
