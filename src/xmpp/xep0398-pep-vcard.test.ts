@@ -144,3 +144,15 @@ t.test('those who see the user hear when the hash changes', async (t) => {
   set(user, '');
   t.same(heard(), [], 'of a client that shows none nothing changes');
 });
+
+t.test('an avatar that the server knew nothing of is seen when a device comes', async (t) => {
+  const user = new FakeUser();
+  publishAvatar(user);
+  user.rows.delete('photo');
+  t.equal(seen(user), '');
+  const [stream] = user.live;
+  if (stream === undefined) throw new Error('romeo has no stream');
+  user.protocol.pep.onAvailable(user, stream, parse('<presence/>'), true);
+  t.equal(seen(user), x(HASH));
+  t.equal((user.rows.get('photo') as { readonly hash?: string }).hash, HASH);
+});

@@ -68,6 +68,19 @@ export function onAvatarPublished(session: SessionPort, node: string, item: Pick
   });
 }
 
+/**
+ * A device has come, and nothing is known of the avatar that is there: it was published before the server looked, or is
+ * the newest again since a later one was taken back.
+ */
+export function catchUpPhoto({ port }: Pick<PepParts, 'port'>, session: SessionPort): void {
+  const node = getNode(session, NS_AVATAR_METADATA);
+  if (node === undefined || node.last === 0 || photoHash(session) !== undefined) return;
+  port.load(session, node.no, [node.last], ([item]) => {
+    const isLast = getNode(session, NS_AVATAR_METADATA)?.last === node.last;
+    if (item !== undefined && isLast) onAvatarPublished(session, NS_AVATAR_METADATA, item);
+  });
+}
+
 /** undefined: nothing is known. */
 function photoHash(session: SessionPort): string | undefined {
   const row = session.get<PhotoRow>(KEY);
