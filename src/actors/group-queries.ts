@@ -10,7 +10,6 @@ import { isMember, NS_MUC } from '../xmpp/muc-words.ts';
 import { escapeAttr, stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS, renderInfo } from '../xmpp/xep0030-disco.ts';
-import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { renderFin, renderMetadata, renderResult } from '../xmpp/xep0313-mam.ts';
 import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
@@ -23,14 +22,16 @@ import type { Send } from './messages.ts';
 
 /** What a room is asked: what it is, who is there, am I there (XEP-0410), what was said (XEP-0313). */
 
-/** Features of every room; those of its configuration come on top (XEP-0045 6.4). */
+/**
+ * Features of every room; those of its configuration come on top (XEP-0045 6.4). Without `jabber:iq:register`, though it
+ * is answered: where Converse 14 sees that, it registers its user unasked in every room it enters.
+ */
 const FEATURES: readonly string[] = [
   NS_MUC,
   `${NS_MUC}#stable_id`,
   `${NS_MUC}#self-ping-optimization`,
   REQUEST_FORM,
   REGISTER_FORM,
-  REGISTER_NS,
   NS_DISCO_INFO,
   NS_DISCO_ITEMS,
   NS_MAM,

@@ -27,6 +27,10 @@ t.test('a form, a nick, and the membership that comes with it', async (t) => {
   t.equal(conditionOf(await bob.iq('get', ASK, room)), 'item-not-found', 'no room');
   await create(alice, room, 'al');
   await enter(bob, room, 'bo');
+  const disco = await bob.iq('get', `<query xmlns='http://jabber.org/protocol/disco#info'/>`, room);
+  const features = (disco.getChild('query')?.getChildren('feature') ?? []).map(({ attrs }) => String(attrs['var']));
+  t.ok(features.includes(`${NS_MUC}#register`));
+  t.notOk(features.includes(NS), 'or Converse would register whoever enters');
   const asked = (await bob.iq('get', ASK, room)).getChild('query')?.getChild('x', 'jabber:x:data');
   t.equal(asked?.attrs['type'], 'form');
   t.ok(asked?.getChildren('field').some(({ attrs }) => attrs['var'] === 'muc#register_roomnick'));
