@@ -265,6 +265,8 @@ const defaults: Config = {
     roomsPerDeviceMax: 1000,
     /** milliseconds between two times that a room asks whether its occupants are still there */
     occupantCheckMs: 300_000,
+    /** milliseconds between two times that a group writes how far its members are, and tells senders of it, at least */
+    receiptsMs: 1000,
   },
 
   pep: {

@@ -182,6 +182,7 @@ export const configSchema = section({
     historyMax: int(0, 1000),
     roomsPerDeviceMax: int(1, 100_000),
     occupantCheckMs: int(1000, DAY_MS),
+    receiptsMs: int(1000, 60_000),
   }),
   pep: section({
     nodesMax: int(1, 100_000),

@@ -71,6 +71,7 @@ function groupOptionsOf(config: Config): GroupOptions {
     historyDefault: groups.historyDefault,
     mayCreate: groups.create === 'everyone',
     askEveryMs: groups.occupantCheckMs,
+    receiptsMs: groups.receiptsMs,
     page: { ...PAGE_DEFAULTS, ...archive },
   };
 }

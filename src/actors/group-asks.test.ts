@@ -18,6 +18,7 @@ const GROUPS = {
   historyDefault: 10,
   mayCreate: true,
   askEveryMs: 60_000,
+  receiptsMs: 1000,
   page: { pageDefault: 10, pageMax: 10, pageUnitsMax: 100_000, scanMax: 100 },
 };
 const JOIN = `<x xmlns='http://jabber.org/protocol/muc'/>`;

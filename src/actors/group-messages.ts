@@ -11,7 +11,15 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
 import { seenInRoom } from './group-seen.ts';
-import { affiliationOf, type GroupStep, holdersOf, type Occupant, putRoom, type Room } from './group-state.ts';
+import {
+  affiliationOf,
+  type GroupStep,
+  holdersOf,
+  noteRecent,
+  type Occupant,
+  putRoom,
+  type Room,
+} from './group-state.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
 import type { ChatItem, LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
@@ -59,7 +67,10 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
     return answer(send, { ok: true }, turn);
   }
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, { nick });
-  if (record !== undefined) fanOut(step, record);
+  if (record !== undefined) {
+    noteRecent(group, group.lastSeq, record);
+    fanOut(step, record);
+  }
   answer(send, said(step, send), turn);
 }
 

@@ -1,3 +1,4 @@
+import { NS_GROUP_RECEIPTS } from '../xmpp/group-receipts.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
 import { NS_MUC_ADMIN, NS_MUC_OWNER, STATUS } from '../xmpp/muc-words.ts';
@@ -9,11 +10,13 @@ import { answer, bareOf, isStored, keyOf, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, ok } from './group-answers.ts';
+import { isWriteDue, onCursors, writeCursors } from './group-cursors.ts';
 import { leave, onPresence } from './group-join.ts';
 import { onMessage, refuse, said } from './group-messages.ts';
 import { onOwner } from './group-owner.ts';
 import { resourceOf, takeOut } from './group-presence.ts';
 import { onArchive, onDiscoInfo, onDiscoItems, onNoRoom, onOccupantIq, onUnknownIq } from './group-queries.ts';
+import { onReceipts, tellSenders } from './group-receipts.ts';
 import {
   affiliationOf,
   type GroupEffect,
@@ -32,6 +35,7 @@ export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<Gr
   take(step, message);
   // Behind the answers: who has just been let in, in place of a ghost, knows that when it is asked.
   if (rules.occupantsAsked && isAskDue(group, turn.now, limits)) askOccupants(step);
+  if (isWriteDue(group, turn.now, limits.receiptsMs)) tellSenders(step, writeCursors(step));
 }
 
 function take(step: GroupStep, message: ChatMessage): void {
@@ -40,6 +44,8 @@ function take(step: GroupStep, message: ChatMessage): void {
       return onArrival(step, message);
     case 'absent':
       return onAbsent(step, message);
+    case 'cursors':
+      return onCursors(step, message);
     case 'exists':
     case 'sweep':
       return;
@@ -197,6 +203,8 @@ function onIq(step: GroupStep, send: Send): void {
       return onOwner(step, room, send, payload);
     case NS_MAM:
       return onArchive(step, room, send, payload);
+    case NS_GROUP_RECEIPTS:
+      return onReceipts(step, room, send, payload);
     case NS_PING:
       return fail(step, send, 'service-unavailable');
     default:

@@ -3,7 +3,15 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { type ChatEntity, loadTail } from './chat.ts';
 import { answerTo, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
-import { type GroupEffect, type GroupLimits, type GroupLog, type GroupState, newGroup } from './group-state.ts';
+import { isWriteDue } from './group-cursors.ts';
+import {
+  type GroupEffect,
+  type GroupLimits,
+  type GroupLog,
+  type GroupState,
+  newGroup,
+  noteRecent,
+} from './group-state.ts';
 import { groupStep, isAskDue } from './group-step.ts';
 import { groupRows, messageStream } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
@@ -34,7 +42,7 @@ class GroupActor extends EntityShell<ChatMessage, GroupEffect> implements ChatEn
   }
 
   get waiting(): boolean {
-    return this.#core.isAskDue(this.#runtime.now());
+    return this.#core.isDue(this.#runtime.now());
   }
 }
 
@@ -58,8 +66,9 @@ class GroupCore {
     this.#group = this.#load();
   }
 
-  isAskDue(now: number): boolean {
-    return isAskDue(this.#group, now, this.#parts.limits);
+  isDue(now: number): boolean {
+    const { limits } = this.#parts;
+    return isAskDue(this.#group, now, limits) || isWriteDue(this.#group, now, limits.receiptsMs);
   }
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
@@ -97,12 +106,14 @@ class GroupCore {
   #load(): GroupState {
     const { store, limits } = this.#parts;
     const prefix = groupRows(this.#id);
-    const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 1);
+    const rows = store.scan(this.#shard, prefix, 3 * limits.membersMax + limits.occupantsMax + 1);
     const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
     const log = newChatLog(this.#id, last, tail, limits);
-    return newGroup(
+    const group = newGroup(
       log,
       rows.map(([key, value]) => [key.slice(prefix.length), value] as const),
     );
+    for (const [i, record] of tail.entries()) noteRecent(group, last - tail.length + 1 + i, record);
+    return group;
   }
 }

@@ -62,6 +62,7 @@ export const GROUP_OPTIONS: GroupOptions = {
   historyDefault: 3,
   mayCreate: true,
   askEveryMs: 60_000,
+  receiptsMs: 1000,
   page: PAGE_DEFAULTS,
 };
 

@@ -7,11 +7,13 @@ import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import type { ItemPlace } from '../xmpp/pubsub-types.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { type ChatNames, chatNames } from './calls.ts';
+import { bareOf } from './chat-log.ts';
 import type { InboxOrder } from './inbox-order.ts';
 import { inboxStream, sessionKey, userRows } from './keys.ts';
 import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
 import { onAccount } from './session-account.ts';
 import { blocksPeer, tellChats } from './session-blocking.ts';
+import { onNoted, type UntoldCursors } from './session-cursors.ts';
 import { importSession } from './session-handover.ts';
 import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
@@ -94,6 +96,8 @@ export class SessionState implements SessionPort {
   /** markers whose message is being looked for, by rising numbers */
   readonly marks = new Set<number>();
   nextMark = 1;
+  /** how far this user is in groups that have not heard of it, by chat (session-cursors.ts) */
+  readonly untold = new SparseMap<string, UntoldCursors>();
   /** rate of sends, one for all devices */
   readonly sends = fullBucket();
   nextSid = 1;
@@ -141,7 +145,8 @@ export class SessionState implements SessionPort {
   /** While it idles: what it has for work only goes. */
   trim(): void {
     this.#names.clear();
-    for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken]) map.trim();
+    for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken, this.untold])
+      map.trim();
   }
 
   #load(): void {
@@ -202,6 +207,8 @@ export class SessionState implements SessionPort {
         return pushToRoom(this, message.chat, message.seq, message.record);
       case 'present?':
         return onPresentAsk(this, message);
+      case 'noted':
+        return onNoted(this, message);
       case 'live':
         return onLive(this, message.chat, message.message);
       case 'peer':
@@ -388,9 +395,4 @@ export class SessionState implements SessionPort {
   newId(): string {
     return this.parts.newId();
   }
-}
-
-function bareOf(jid: string): string {
-  const slash = jid.indexOf('/');
-  return slash === -1 ? jid : jid.slice(0, slash);
 }
