@@ -12,9 +12,9 @@ const HERE = { [`${ALICE}/a`]: { v: 1, nick: 'al', role: 'moderator', receipts: 
 const row = (user: string): string => `${groupRows(ROOM)}r/${user}`;
 
 let n = 0;
-function cursors(user: string, had: [number, number][], read = 0): ChatMessage {
+function cursors(user: string, had: [number, number][], read = 0, shown = 0): ChatMessage {
   n += 1;
-  return { t: 'cursors', user, had, read, n };
+  return { t: 'cursors', user, had, shown, read, n };
 }
 
 /** A group in which Alice has said `count` things at time 1. */
@@ -40,8 +40,8 @@ const noted = (turn: ReturnType<typeof turnOf>): string[] =>
   told(turn).flatMap(({ to, msg }) => (msg.t === 'noted' ? [`${to.slice(0, to.indexOf('@'))} ${msg.had}`] : []));
 
 t.test('a cursor goes on over what follows it, never back, never beyond the last message', async (t) => {
-  const at = (had: number, read: number, ranges: [number, number][], readTo = 0, last = 10) => {
-    const now = movedBy({ had, read }, { had: ranges, read: readTo }, last);
+  const at = (had: number, read: number, ranges: [number, number][], readTo = 0, shown = 0, last = 10) => {
+    const now = movedBy({ had, read }, { had: ranges, read: readTo, shown }, last);
     return [now.had, now.read];
   };
   t.same(at(3, 1, [[4, 6]]), [6, 1]);
@@ -55,9 +55,10 @@ t.test('a cursor goes on over what follows it, never back, never beyond the last
     [8, 1],
     'in whatever order',
   );
-  t.same(at(3, 1, [[5, 6]], 4), [6, 4], 'what is read was had');
+  t.same(at(3, 1, [[5, 6]], 4, 4), [6, 4], 'what is displayed was had');
+  t.same(at(3, 1, [[5, 6]], 6), [3, 3], 'who says something may not have had what is before it');
   t.same(at(6, 4, [[1, 2]], 2), [6, 4]);
-  t.same(at(3, 1, [[4, 99]], 99), [10, 10]);
+  t.same(at(3, 1, [[4, 99]], 99, 99), [10, 10]);
 });
 
 t.test('all that comes within a second is one op, and told once', async (t) => {

@@ -61,13 +61,19 @@ export function onCursors(step: GroupStep, told: Cursors): void {
   group.moved.noted.set(told.user, told.n);
 }
 
-/** What is behind a gap does not count, until the gap is filled or said to be read. */
-export function movedBy(known: MemberCursor, { had, read }: Pick<Cursors, 'had' | 'read'>, last: number): MemberCursor {
-  const readTo = Math.max(known.read, Math.min(read, last));
-  let hadTo = Math.max(known.had, readTo);
+/**
+ * What is behind a gap does not count, until the gap is filled or a device says that it is displayed. Nor does what the
+ * user counts as having read, as behind what it said, and no device has had.
+ */
+export function movedBy(
+  known: MemberCursor,
+  { had, shown, read }: Pick<Cursors, 'had' | 'shown' | 'read'>,
+  last: number,
+): MemberCursor {
+  let hadTo = Math.max(known.had, Math.min(shown, last));
   for (const [from, to] of [...had].sort((a, b) => a[0] - b[0]))
     if (from <= hadTo + 1) hadTo = Math.max(hadTo, Math.min(to, last));
-  return { had: hadTo, read: readTo };
+  return { had: hadTo, read: Math.max(known.read, Math.min(read, hadTo)) };
 }
 
 export function isWriteDue({ moved }: GroupState, now: number, everyMs: number): boolean {

@@ -116,7 +116,9 @@ export type ChatMessage =
       readonly user: string;
       /** chatSeqs, from … to, that some device has had */
       readonly had: readonly (readonly [from: number, to: number])[];
-      /** chatSeq up to which the user has read */
+      /** chatSeq up to which some device has said that it is displayed, since the group last answered; 0 when none has */
+      readonly shown: number;
+      /** chatSeq up to which the user has read; who says something counts as having read what is before it */
       readonly read: number;
       /** names what is told here, rising */
       readonly n: number;

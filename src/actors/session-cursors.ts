@@ -27,6 +27,8 @@ export interface Probe {
 export interface UntoldCursors {
   /** chatSeqs that some device has had and the group does not count yet, from … to, apart from each other, rising */
   had: (readonly [from: number, to: number])[];
+  /** chatSeq up to which some device said that it is displayed, 0 when none has */
+  shown: number;
   /** something in here has not been told */
   dirty: boolean;
   /** under which the group was told and has not answered, 0 when nothing is */
@@ -45,10 +47,12 @@ const AGAIN_MS = 5000;
 /** XEP-0198 4: counts start again after 2^32 - 1. */
 const COUNTS = 2 ** 32;
 
-/** The user's read cursor of a group has moved, or what the group knows may be old. */
-export function touch(session: SessionState, chat: string): void {
+/** What the group knows may be old. @param shown chatSeq up to which a device says that it is displayed */
+export function touch(session: SessionState, chat: string, shown = 0): void {
   const untold = untoldOf(session, chat);
-  if (untold !== undefined) untold.dirty = true;
+  if (untold === undefined) return;
+  untold.shown = Math.max(untold.shown, shown);
+  untold.dirty = true;
 }
 
 /** The device's place in a room has moved on and nobody has looked. */
@@ -147,9 +151,13 @@ function tell(session: SessionState, chat: string, untold: UntoldCursors): void 
   untold.dirty = false;
   untold.n = session.nextToken++;
   untold.toldAt = session.now;
-  const { had, n } = untold;
+  const { had, shown, n } = untold;
   // Not before what is told is on disk: the read cursor is of this user's rows.
-  session.turn.effects.push({ t: 'toChat', chat, msg: { t: 'cursors', user: session.user, had, read: row.read, n } });
+  session.turn.effects.push({
+    t: 'toChat',
+    chat,
+    msg: { t: 'cursors', user: session.user, had, shown, read: row.read, n },
+  });
 }
 
 /** The group has written it. */
@@ -157,6 +165,7 @@ export function onNoted(session: SessionState, { chat, n, had }: Extract<Session
   const untold = session.untold.get(chat);
   if (untold === undefined) return;
   untold.had = untold.had.filter(([, to]) => to > had);
+  if (untold.shown <= had) untold.shown = 0;
   if (untold.n === n) untold.n = 0;
   if (!untold.dirty && untold.n === 0 && untold.had.length === 0) session.untold.delete(chat);
 }
@@ -170,7 +179,7 @@ export function hasUntold({ untold }: SessionState): boolean {
 function untoldOf(session: SessionState, chat: string): UntoldCursors | undefined {
   const known = session.untold.get(chat);
   if (known !== undefined || rowOf(session, chat) === undefined) return known;
-  const untold: UntoldCursors = { had: [], dirty: false, n: 0, toldAt: 0 };
+  const untold: UntoldCursors = { had: [], shown: 0, dirty: false, n: 0, toldAt: 0 };
   session.untold.set(chat, untold);
   return untold;
 }

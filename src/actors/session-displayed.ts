@@ -98,7 +98,7 @@ function moveRead(session: SessionState, chat: string, read: number, tells = tru
   const behind = direct ? (row.loud ?? 0) - (newest?.l ?? 0) : row.cur - read;
   const unread = read === row.cur ? 0 : Math.min(row.unread, behind);
   session.put(chatRowKey(chat), { ...row, read, unread } satisfies UserChatRow);
-  if (isRoom(chat, session.parts.roomDomain)) touch(session, chat);
+  if (isRoom(chat, session.parts.roomDomain)) touch(session, chat, read);
   const id = direct ? newest?.i : read;
   const stanzaId = !direct || newest?.q === read ? String(id) : undefined;
   if (tells) session.parts.readMoved?.(session, { chat, read, unread, stanzaId });
