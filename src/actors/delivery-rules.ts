@@ -40,6 +40,8 @@ export interface DeliveryRules {
   readonly occupantsAsked: boolean;
   /** What a group hands to a direct chat is acknowledged when it is decided there. */
   readonly relaysAckedDecided: boolean;
+  /** A device counts as having had of a group's messages what it has acknowledged. */
+  readonly hadWhenAcked: boolean;
 }
 
 export const ALL_DELIVERY_RULES: DeliveryRules = {
@@ -61,6 +63,7 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   membershipsChained: true,
   occupantsAsked: true,
   relaysAckedDecided: true,
+  hadWhenAcked: true,
 };
 
 /** All rules but one. For tests. */

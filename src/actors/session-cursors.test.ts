@@ -1,5 +1,6 @@
 import t from 'tap';
 import { shardOf } from '../base/hash.ts';
+import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { chatKey, groupRows } from './keys.ts';
 import { ack, DOMAIN, GROUP_OPTIONS, SHARDS, type TestClient, TestNode } from './runtime.fixture.ts';
 import { hasUntold, onNoted, probe, sweepCursors, touch, withRange } from './session-cursors.ts';
@@ -134,6 +135,7 @@ function alone() {
     user: 'bob@x',
     now: 10_000,
     turn,
+    parts: { rules: ALL_DELIVERY_RULES },
     nextToken: 1,
     untold: new Map(),
     streams: () => [stream],

@@ -93,7 +93,7 @@ export function probe(session: SessionState, stream: Stream, chat: string, from:
   // Behind the stanzas of this turn and of those before it.
   const run = (): void => {
     const { sm, conn, broken } = stream;
-    if (sm?.on === true) one.at = sm.out.sent;
+    if (sm?.on === true && session.parts.rules.hadWhenAcked) one.at = sm.out.sent;
     else if (conn !== undefined && conn.closing !== true && !broken) one.at = UNCOUNTED;
   };
   session.turn.always({ t: 'reply', run });

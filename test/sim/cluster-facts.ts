@@ -99,6 +99,16 @@ export type Fact =
       /** chatSeq from behind which on it is so */
       readonly since: number;
     }
+  /** a room writes how far a member is, or that it is none any more (both 0): its op is committed */
+  | {
+      readonly t: 'cursored';
+      readonly shard: number;
+      readonly idx: number;
+      readonly chat: string;
+      readonly user: string;
+      readonly had: number;
+      readonly read: number;
+    }
   /** a message of a room's reaches a device in it; `stay` is from its entering on, `nth` counts in it from 0 */
   | {
       readonly t: 'heard';

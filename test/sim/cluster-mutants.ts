@@ -38,6 +38,7 @@ const WHOLE_THEME: Partial<Record<keyof DeliveryRules, WholeTheme>> = {
   membershipsChained: 'rooms',
   occupantsAsked: 'rooms',
   relaysAckedDecided: 'rooms',
+  hadWhenAcked: 'rooms',
 };
 
 /** Takes a rule out and runs seeds until the rule's own checker notices. The other checkers are not asked. */

@@ -72,7 +72,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       historyDefault: 20,
       mayCreate: true,
       askEveryMs,
-      receiptsMs: Math.min(1000, askEveryMs),
+      receiptsMs: Math.min(100, askEveryMs),
       page: PAGE_DEFAULTS,
     },
     session: {

@@ -1,10 +1,11 @@
+import type { MemberCursor } from '../../src/actors/group-cursors.ts';
 import type { Affiliate } from '../../src/actors/group-state.ts';
 import type { OpBody, PlainWrite } from '../../src/storage/log-store.ts';
 import type { MessageRecord } from '../../src/xmpp/message-record.ts';
 import { isMember } from '../../src/xmpp/muc-words.ts';
 import type { Fact } from './cluster-facts.ts';
 
-type DeliveryFact = Extract<Fact, { t: 'numbered' | 'inboxed' | 'posted' | 'affiliated' }>;
+type DeliveryFact = Extract<Fact, { t: 'numbered' | 'inboxed' | 'posted' | 'affiliated' | 'cursored' }>;
 
 /** What a committed op says of messages, read off its writes: nothing that the code under test reports of itself. */
 export function* factsOf(shard: number, idx: number, body: OpBody): Generator<DeliveryFact> {
@@ -13,7 +14,7 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
   );
   for (const [i, write] of writes.entries()) {
     if (write.t === 'put' || write.t === 'del')
-      yield* affiliated(shard, idx, write.key, write.t === 'put' ? write.value : undefined);
+      yield* rowOfRoom(shard, idx, write.key, write.t === 'put' ? write.value : undefined);
     if (write.t !== 'append') continue;
     const { stream, seq } = write;
     if (stream.startsWith('m/')) {
@@ -29,9 +30,13 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
   if (body.outbox.length > 0) yield { t: 'posted', shard, idx, items: body.outbox };
 }
 
-/** Row `G/<room>/a/<user>` of a room (group-state.ts). */
-function* affiliated(shard: number, idx: number, key: string, value: unknown): Generator<DeliveryFact> {
+/** Rows `G/<room>/a/<user>` and `G/<room>/r/<user>` of a room (group-state.ts). */
+function* rowOfRoom(shard: number, idx: number, key: string, value: unknown): Generator<DeliveryFact> {
   const [start, chat = '', kind, user = ''] = key.split('/');
+  if (start === 'G' && kind === 'r') {
+    const { had, read } = (value ?? { had: 0, read: 0 }) as MemberCursor;
+    yield { t: 'cursored', shard, idx, chat, user, had, read };
+  }
   if (start !== 'G' || kind !== 'a') return;
   const { affiliation, since } = (value ?? { affiliation: 'none', since: 0 }) as Affiliate;
   yield { t: 'affiliated', shard, idx, chat, user, member: isMember(affiliation), since };

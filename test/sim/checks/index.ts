@@ -11,6 +11,7 @@ import { devicesSeeEverything } from './d7-devices-see-everything.ts';
 import { membersGetEverything } from './d8-members-get-everything.ts';
 import { roomInOrder } from './d9-room-in-order.ts';
 import { occupantsAreDevices } from './d10-occupants-are-devices.ts';
+import { cursorsAreTrue } from './d11-cursors-are-true.ts';
 import { oneWinner } from './i01-one-winner.ts';
 import { promises } from './i02-promises.ts';
 import { commitIsEverywhere } from './i03-commit-is-everywhere.ts';
@@ -69,6 +70,7 @@ export const DELIVERY_CHECKS: readonly Check[] = [
   membersGetEverything,
   roomInOrder,
   occupantsAreDevices,
+  cursorsAreTrue,
 ];
 
 /** Which checker must notice that a rule is gone. */
@@ -118,4 +120,5 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   membershipsChained: inboxInOrder,
   occupantsAsked: occupantsAreDevices,
   relaysAckedDecided: releasedIsTaken,
+  hadWhenAcked: cursorsAreTrue,
 };
