@@ -119,6 +119,8 @@ export type Fact =
       readonly seq: number;
       readonly oid: string;
     }
+  /** … of whatever stay, or of none */
+  | { readonly t: 'got'; readonly user: string; readonly room: string; readonly seq: number }
   /** a process starts on what its disk has */
   | { readonly t: 'boot'; readonly node: number };
 

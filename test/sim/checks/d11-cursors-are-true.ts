@@ -6,21 +6,21 @@ import type { Check } from '../cluster-world.ts';
  */
 export const cursorsAreTrue: Check = {
   name: 'cursors-are-true',
-  reads: ['heard', 'affiliated', 'cursored'],
+  reads: ['got', 'affiliated', 'cursored'],
   begin(world) {
     // Of one without stream management all that is known is that it was sent to it (RFC 6120 knows no more).
     const isManaged = (user: string): boolean =>
       world.whole?.clients.every((client) => client.user !== user || client.managed) === true;
     /** by room and user: chatSeqs that some device of the user has had */
-    const heard = new Map<string, Set<number>>();
+    const got = new Map<string, Set<number>>();
     const sinces = new Map<string, number>();
     const cursors = new Map<string, { readonly had: number; readonly read: number }>();
     return {
       onFact(fact) {
-        if (fact.t === 'heard') {
+        if (fact.t === 'got') {
           const at = `${fact.room} ${fact.user}`;
-          const known = heard.get(at);
-          if (known === undefined) heard.set(at, new Set([fact.seq]));
+          const known = got.get(at);
+          if (known === undefined) got.set(at, new Set([fact.seq]));
           else known.add(fact.seq);
         } else if (fact.t === 'affiliated') {
           const at = `${fact.chat} ${fact.user}`;
@@ -38,7 +38,7 @@ export const cursorsAreTrue: Check = {
           if (had < before.had || read < before.read || read > had)
             return `${user} in ${chat} had ${before.had} and read ${before.read}, then ${had} and ${read}`;
           for (let seq = before.had + 1; seq <= had && isManaged(user); seq++)
-            if (heard.get(at)?.has(seq) !== true) return `${user} counts as having had ${seq} of ${chat}`;
+            if (got.get(at)?.has(seq) !== true) return `${user} counts as having had ${seq} of ${chat}`;
         }
         return undefined;
       },
