@@ -8,6 +8,7 @@ import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { fanOut } from './group-fan-out.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
 import { seenInRoom } from './group-seen.ts';
@@ -21,7 +22,7 @@ import {
   type Room,
 } from './group-state.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
-import type { ChatItem, LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
+import type { LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
 /** Messages to a room: to all of it, to one occupant, invitations (XEP-0045 7.4, 7.5, 7.8, 8.1). */
 
@@ -69,24 +70,9 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, { nick });
   if (record !== undefined) {
     noteRecent(group, group.lastSeq, record);
-    fanOut(step, record);
+    fanOut(step, record, send.sender);
   }
   answer(send, said(step, send), turn);
-}
-
-function fanOut({ group, turn }: GroupStep, record: MessageRecord): void {
-  const seq = group.lastSeq;
-  const usual: ChatItem = { t: 'msg', chat: group.id, seq, first: false };
-  for (const [user, { affiliation, since, before, beforeMs }] of group.affiliates) {
-    if (!isMember(affiliation)) continue;
-    const body = seq === since + 1 ? { ...usual, first: true, before, ...(before > 0 && { beforeMs }) } : usual;
-    turn.outbox.push({ to: sessionKey(user), body });
-    turn.live.push(record);
-  }
-  const strangers = new Set<string>();
-  for (const { user } of group.occupants.values()) if (!isMember(affiliationOf(group, user))) strangers.add(user);
-  for (const to of strangers)
-    turn.effects.push({ t: 'toSession', to, msg: { t: 'said', chat: group.id, seq, record } });
 }
 
 /**

@@ -4,6 +4,7 @@ import { type ChatEntity, loadTail } from './chat.ts';
 import { answerTo, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
 import { isWriteDue } from './group-cursors.ts';
+import { isPostDue } from './group-fan-out.ts';
 import {
   type GroupEffect,
   type GroupLimits,
@@ -68,7 +69,8 @@ class GroupCore {
 
   isDue(now: number): boolean {
     const { limits } = this.#parts;
-    return isAskDue(this.#group, now, limits) || isWriteDue(this.#group, now, limits.receiptsMs);
+    const group = this.#group;
+    return isAskDue(group, now, limits) || isPostDue(group, now, limits) || isWriteDue(group, now, limits.receiptsMs);
   }
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
@@ -106,7 +108,7 @@ class GroupCore {
   #load(): GroupState {
     const { store, limits } = this.#parts;
     const prefix = groupRows(this.#id);
-    const rows = store.scan(this.#shard, prefix, 3 * limits.membersMax + limits.occupantsMax + 1);
+    const rows = store.scan(this.#shard, prefix, 3 * limits.membersMax + limits.occupantsMax + 2);
     const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
     const log = newChatLog(this.#id, last, tail, limits);
     const group = newGroup(

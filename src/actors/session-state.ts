@@ -19,6 +19,7 @@ import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import { notingNewContact, onPepPeer } from './session-pep.ts';
+import { onPulled, type Pull } from './session-pulls.ts';
 import { holdKeyOf } from './session-queue.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
@@ -79,6 +80,8 @@ export class SessionState implements SessionPort {
   readonly unanswered = new SparseMap<string, number[]>();
   /** of those the tokens that the chat has taken and the inbox does not have yet, by chat, rising; no chat without any */
   readonly untaken = new SparseMap<string, number[]>();
+  /** by chat: items that wait for messages before them to be fetched (session-pulls.ts) */
+  readonly pulls = new SparseMap<string, Pull[]>();
   /** names this activation to chats (SendOrder); undefined on a node that is alone */
   run: string | undefined;
   /** epoch of its shard's leadership here */
@@ -134,11 +137,8 @@ export class SessionState implements SessionPort {
     this.closing = NO_STREAMS;
     for (const stream of streams) stream.ended = true;
     this.#streams = NO_STREAMS;
-    this.pendingSends.clear();
-    this.unanswered.clear();
-    this.untaken.clear();
+    for (const one of [this.pendingSends, this.unanswered, this.untaken, this.marks]) one.clear();
     this.reads.length = 0;
-    this.marks.clear();
     return streams;
   }
 
@@ -229,6 +229,8 @@ export class SessionState implements SessionPort {
       case 'sweep':
         onSweep(this);
         return sweepSends(this);
+      case 'pulled':
+        return onPulled(this, message);
       case 'flush':
         return;
       case 'run':
