@@ -89,6 +89,19 @@ t.test('all that comes within a second is one op, and told once', async (t) => {
   t.notOk(isWriteDue(group, 100_000, LIMITS.receiptsMs), 'and nothing is left');
 });
 
+t.test('a thousand who read at once are one op', async (t) => {
+  const users = Array.from({ length: 1000 }, (_, i) => `u${i}@x`);
+  const affiliates = Object.fromEntries([...users.map((user) => [user, 'member'] as const), [ALICE, 'owner'] as const]);
+  const group = room({ affiliates, occupants: HERE, lastSeq: 1 });
+  let ops = 0;
+  for (const [i, user] of users.entries())
+    if (!turnOf(group, [cursors(user, [[1, 1]], 1)], { now: 5000 + (i % 900) }).isEmpty) ops += 1;
+  t.equal(ops, 1, 'the first of them');
+  const rest = turnOf(group, [{ t: 'sweep', now: 6000 }], { now: 6000 });
+  t.equal(rest.rows.size, 999);
+  t.equal(rest.posts().length, 0);
+});
+
 t.test('what says nothing new is answered at once and writes nothing', async (t) => {
   const group = said(2);
   turnOf(group, [cursors(BOB, [[1, 2]])], { now: 5000 });
