@@ -10,7 +10,7 @@ import { type ChatNames, chatNames } from './calls.ts';
 import { bareOf } from './chat-log.ts';
 import type { InboxOrder } from './inbox-order.ts';
 import { inboxStream, sessionKey, userRows } from './keys.ts';
-import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
+import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage } from './messages.ts';
 import { onAccount } from './session-account.ts';
 import { blocksPeer, tellChats } from './session-blocking.ts';
 import { onNoted, type UntoldCursors } from './session-cursors.ts';
@@ -82,6 +82,8 @@ export class SessionState implements SessionPort {
   readonly untaken = new SparseMap<string, number[]>();
   /** by chat: items that wait for messages before them to be fetched (session-pulls.ts) */
   readonly pulls = new SparseMap<string, Pull[]>();
+  /** by resource that is gone: the first inboxSeq it has not acked; at most `resourcesMax` */
+  readonly missed = new SparseMap<string, number>();
   /** names this activation to chats (SendOrder); undefined on a node that is alone */
   run: string | undefined;
   /** epoch of its shard's leadership here */
@@ -145,8 +147,8 @@ export class SessionState implements SessionPort {
   /** While it idles: what it has for work only goes. */
   trim(): void {
     this.#names.clear();
-    for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken, this.untold])
-      map.trim();
+    const { lazyRows, pendingSends, unanswered, untaken, pulls, untold } = this;
+    for (const map of [this.#names, lazyRows, pendingSends, unanswered, untaken, pulls, untold]) map.trim();
   }
 
   #load(): void {
@@ -191,7 +193,7 @@ export class SessionState implements SessionPort {
       case 'frame':
         return onFrame(this, message.sid, message.frame);
       case 'deliver':
-        return this.#onDeliver(message.source, message.item, message);
+        return this.#onDeliver(message);
       case 'answer':
         if (message.run === this.run) onSendAnswer(this, message.token, message.outcome, message.group);
         return;
@@ -257,14 +259,10 @@ export class SessionState implements SessionPort {
     for (let i = from; i < effects.length; i++) onFail.push(effects[i] as SessionEffect);
   }
 
-  #onDeliver(
-    source: Source,
-    item: PostItem | import('./messages.ts').ChatItem,
-    message: Extract<SessionMessage, { t: 'deliver' }>,
-  ): void {
+  #onDeliver({ source, item, record }: Extract<SessionMessage, { t: 'deliver' }>): void {
     if (item.t === 'msg') {
-      if (message.record === undefined) return;
-      onMessageItem(this, source, item, message.record);
+      if (record === undefined) return;
+      onMessageItem(this, source, item, record);
       if (this.untaken.size > 0) onInboxHas(this, item.chat);
       return;
     }
