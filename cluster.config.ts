@@ -276,6 +276,8 @@ const defaults: Config = {
     iqsMax: 1000,
     /** milliseconds that one waits at most, then `remote-server-timeout` */
     iqTimeoutMs: 30_000,
+    /** milliseconds between two times that a group writes how far its members are, and tells senders of it, at least */
+    receiptsMs: 1000,
   },
 
   pep: {

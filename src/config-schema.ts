@@ -187,6 +187,7 @@ export const configSchema = section({
     occupantCheckMs: int(1000, DAY_MS),
     iqsMax: int(1, 100_000),
     iqTimeoutMs: int(1000, 600_000),
+    receiptsMs: int(1000, 60_000),
   }),
   pep: section({
     nodesMax: int(1, 100_000),

@@ -76,6 +76,7 @@ function groupOptionsOf(config: Config): GroupOptions {
     askEveryMs: groups.occupantCheckMs,
     iqsMax: groups.iqsMax,
     iqTimeoutMs: groups.iqTimeoutMs,
+    receiptsMs: groups.receiptsMs,
     page: { ...PAGE_DEFAULTS, ...archive },
   };
 }

@@ -88,6 +88,7 @@ export function chatStep(chat: ChatState, message: ChatMessage, turn: Turn<ChatE
     case 'sweep':
       return onSweep(chat, turn, limits);
     case 'absent':
+    case 'cursors':
       return;
     case 'deliver':
       if (message.item.t === 'relay') return onRelay(chat, message, message.item.send, turn, limits);

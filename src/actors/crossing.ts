@@ -176,6 +176,7 @@ export class Crossing {
       case 'room':
       case 'said':
       case 'present?':
+      case 'noted':
         return this.#send({ t: 'session', shard, hop: 0, origin: this.#parts.nodeId, to: user, msg });
       case 'bind':
       case 'resume':

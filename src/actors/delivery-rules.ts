@@ -44,6 +44,8 @@ export interface DeliveryRules {
   readonly relaysAckedDecided: boolean;
   /** A message that its sender takes back leaves the log's state with the op of the retraction. */
   readonly retractedIsGone: boolean;
+  /** A device counts as having had of a group's messages what it has acknowledged. */
+  readonly hadWhenAcked: boolean;
 }
 
 export const ALL_DELIVERY_RULES: DeliveryRules = {
@@ -67,6 +69,7 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   leaversPointed: true,
   relaysAckedDecided: true,
   retractedIsGone: true,
+  hadWhenAcked: true,
 };
 
 /** All rules but one. For tests. */

@@ -22,6 +22,7 @@ const GROUPS = {
   askEveryMs: 60_000,
   iqsMax: 5,
   iqTimeoutMs: 30_000,
+  receiptsMs: 1000,
   page: { pageDefault: 10, pageMax: 10, pageUnitsMax: 100_000, scanMax: 100 },
 };
 const JOIN = `<x xmlns='http://jabber.org/protocol/muc'/>`;

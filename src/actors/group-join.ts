@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { asksForReceipts, NS_GROUP_RECEIPTS } from '../xmpp/group-receipts.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
 import { defaultConfig } from '../xmpp/muc-config.ts';
@@ -41,6 +42,9 @@ import type { GroupAnswer, Send } from './messages.ts';
 /** Most UTF-16 units of what an occupant's presence says, kept in memory for those who come later. */
 const PRESENCE_MAX = 4096;
 
+/** What presence changes of an occupant. Once it has asked for receipts it gets them until it leaves. */
+type Said = Pick<Occupant, 'inner' | 'receipts'>;
+
 export function onPresence(step: GroupStep, send: Send, el: Element): void {
   const { group } = step;
   const to = tryJid(send.to);
@@ -48,16 +52,17 @@ export function onPresence(step: GroupStep, send: Send, el: Element): void {
   if (send.type === 'unavailable') return onLeave(step, send, occupant);
   if (send.type !== 'available') return ok(step, send, []);
   if (to === undefined || to.resource === '') return fail(step, send, 'jid-malformed', 'a nick is needed');
-  const inner = presenceInner(el);
+  const said: Said = { inner: presenceInner(el), ...(asksForReceipts(el) && { receipts: true }) };
   const join = parseJoin(el);
   if (occupant === undefined) {
     if (join === undefined) return notHere(step, send, to.resource);
-    return enter(step, send, to.resource, inner, join);
+    return enter(step, send, to.resource, said, join);
   }
   // It asks to enter though it is here: it lost its state, and gets all of it again (7.2.1).
-  if (join !== undefined && occupant.nick === to.resource) return enterAgain(step, send, { ...occupant, inner }, join);
-  if (occupant.nick !== to.resource) return changeNick(step, send, occupant, to.resource, inner);
-  const now = { ...occupant, inner };
+  if (join !== undefined && occupant.nick === to.resource)
+    return enterAgain(step, send, { ...occupant, ...said }, join);
+  if (occupant.nick !== to.resource) return changeNick(step, send, occupant, to.resource, said);
+  const now = { ...occupant, ...said };
   putOccupant(step, now);
   broadcast(step, now, {}, now.jid);
   ok(step, send, [withTo(presenceXml(group, now, {}, true, true), send.from)]);
@@ -68,7 +73,7 @@ function presenceInner(el: Element): string {
   let inner = '';
   for (const child of childElements(el)) {
     const ns = child.getNS();
-    if (ns === NS_MUC || ns === NS_MUC_USER || ns === NS_OCCUPANT_ID) continue;
+    if (ns === NS_MUC || ns === NS_MUC_USER || ns === NS_OCCUPANT_ID || ns === NS_GROUP_RECEIPTS) continue;
     const xml = xmlOf(child);
     if (inner.length + xml.length <= PRESENCE_MAX) inner += xml;
   }
@@ -103,7 +108,7 @@ export function leave(step: GroupStep, occupant: Occupant, codes?: readonly numb
   if (occupants.size === 0 && room !== undefined && (!room.config.persistent || room.locked)) destroy(step, {});
 }
 
-function enter(step: GroupStep, send: Send, nick: string, inner: string, join: JoinRequest): void {
+function enter(step: GroupStep, send: Send, nick: string, said: Said, join: JoinRequest): void {
   const { group, limits } = step;
   let codes: number[] = [];
   if (group.room === undefined) {
@@ -117,7 +122,7 @@ function enter(step: GroupStep, send: Send, nick: string, inner: string, join: J
   const room = group.room as Room | undefined;
   if (room === undefined) return;
   const role = roleOf(affiliationOf(group, send.sender), room.config);
-  const occupant: Occupant = { jid: send.from, user: send.sender, nick, role, inner };
+  const occupant: Occupant = { jid: send.from, user: send.sender, nick, role, ...said };
   group.asked.delete(occupant.jid);
   putOccupant(step, occupant);
   rememberNick(step, occupant);
@@ -173,14 +178,14 @@ function create(step: GroupStep, owner: string): void {
   putAffiliate(step, owner, { v: 1, affiliation: 'owner', since: group.lastSeq, before: 0, beforeMs: 0 });
 }
 
-function changeNick(step: GroupStep, send: Send, occupant: Occupant, nick: string, inner: string): void {
+function changeNick(step: GroupStep, send: Send, occupant: Occupant, nick: string, said: Said): void {
   const { group } = step;
   if (isTaken(group, nick, occupant.user)) return fail(step, send, 'conflict', 'somebody else has this nick');
   const gone = { type: 'unavailable', codes: [STATUS.nickChanged], item: { role: occupant.role, nick } } as const;
   const quiet = holdersOf(group, occupant.nick).length > 1;
   const xml = [presenceXml(group, occupant, gone, true, true)];
   broadcast(step, occupant, { ...gone, quiet }, occupant.jid);
-  const now = { ...occupant, nick, inner };
+  const now = { ...occupant, nick, ...said };
   putOccupant(step, now);
   rememberNick(step, now);
   broadcast(step, now, {}, now.jid);
@@ -229,7 +234,8 @@ function welcome(
         history,
       );
       const messages = past.map((one) => messageXml(group.id, one.seq, one.record, send.from));
-      const said: GroupAnswer = { xml: [...xml, ...messages, subject], joined: { nick: occupant.nick, had } };
+      const joined = { nick: occupant.nick, had, from: past[0]?.seq ?? had + 1 };
+      const said: GroupAnswer = { xml: [...xml, ...messages, subject], joined };
       return { ...answerTo(send, { ok: true }), group: said };
     },
   });

@@ -21,6 +21,7 @@ import {
   type GroupState,
   type GroupStep,
   holdersOf,
+  noteRecent,
   type Occupant,
   putRoom,
   type Room,
@@ -76,6 +77,7 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
       const { id, ts } = record;
       takeBack(group, target.seq, tombstone(target.record, { id, ts, beside }), turn);
     }
+    noteRecent(group, group.lastSeq, record);
     fanOut(step, record, send.sender);
   }
   answer(send, said(step, send), turn);

@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { NS_GROUP_RECEIPTS } from '../xmpp/group-receipts.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import { cutPage, planPage } from '../xmpp/mam-page.ts';
 import { NS_MAM, parseMamQuery, renderMamForm } from '../xmpp/mam-query.ts';
@@ -43,6 +44,7 @@ const FEATURES: readonly string[] = [
   NS_RETRACT,
   NS_TOMBSTONE,
   NS_MODERATE,
+  NS_GROUP_RECEIPTS,
   'urn:xmpp:sid:0',
 ];
 
@@ -131,7 +133,9 @@ export function onArchive(step: GroupStep, room: Room, send: Send, payload: Elem
         limits.page.pageUnitsMax,
       );
       const kept = back ? results.slice(results.length - cut.entries.length) : results.slice(0, cut.entries.length);
-      return reply(send, [...(query.flip ? kept.reverse() : kept), iqResult(send, renderFin(cut))]);
+      const xml = [...(query.flip ? kept.reverse() : kept), iqResult(send, renderFin(cut))];
+      const gave = rangeOf(cut.entries.map(({ seq }) => seq));
+      return { ...answerTo(send, { ok: true }), group: { xml, ...(gave && { gave }) } };
     },
   });
   answerFailure(send, turn);
@@ -139,6 +143,12 @@ export function onArchive(step: GroupStep, room: Room, send: Send, payload: Elem
 
 function reply(send: Send, xml: readonly string[]): ReturnType<typeof answerTo> {
   return { ...answerTo(send, { ok: true }), group: { xml } };
+}
+
+/** First and last, when none between them is left out. */
+function rangeOf(seqs: readonly number[]): readonly [from: number, to: number] | undefined {
+  const [from, to] = [seqs[0], seqs.at(-1)];
+  return from !== undefined && to === from + seqs.length - 1 ? [from, to] : undefined;
 }
 
 function iqResult(send: Send, payload: string): string {

@@ -2,7 +2,8 @@ import type { PageLimits } from '../xmpp/mam-page.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { RoomConfig } from '../xmpp/muc-config.ts';
 import { type Affiliation, isMember, type Role } from '../xmpp/muc-words.ts';
-import type { ChatEffect, ChatLog, LogLimits } from './chat-log.ts';
+import { bareOf, type ChatEffect, type ChatLog, type LogLimits } from './chat-log.ts';
+import type { CursorRow, MemberCursor, MovedCursors } from './group-cursors.ts';
 import { groupRows, roomIndexRow } from './keys.ts';
 import type { SessionMessage } from './messages.ts';
 import { DELETED, type Turn } from './turn.ts';
@@ -32,6 +33,11 @@ export interface GroupState extends ChatLog {
   lastAskAt: number;
   /** by the room's own id: requests between occupants that wait for an answer (group-iqs.ts), the oldest first */
   readonly passed: Map<string, PassedIq>;
+  /** by bare JID: how far members are who have had or read anything */
+  readonly cursors: Map<string, MemberCursor>;
+  readonly moved: MovedCursors;
+  /** the newest messages with something to read in them, oldest first: who is told when they are had and read */
+  readonly recent: Recent[];
   /** every member's item says at least this chatSeq (group-fan-out.ts) */
   posted: number;
   /** … as a row */
@@ -39,6 +45,17 @@ export interface GroupState extends ChatLog {
   /** ms since the epoch when all members were told; 0: not since activation */
   postedAt: number;
 }
+
+/** @see RECENT_MAX */
+export interface Recent {
+  /** chatSeq */
+  readonly seq: number;
+  /** bare JID of the sender */
+  readonly user: string;
+}
+
+/** Messages whose senders hear of it; how far older ones are is told who asks. */
+const RECENT_MAX = 256;
 
 /** Row `c` of a room. */
 export interface Room {
@@ -94,6 +111,8 @@ export interface Occupant {
   readonly role: Exclude<Role, 'none'>;
   /** children of its presence as last sent, those of the service left out */
   readonly inner: string;
+  /** it hears how far others are with its messages */
+  readonly receipts?: true;
 }
 
 /** A request of one occupant's that another one was given. */
@@ -118,6 +137,7 @@ export interface OccupantRow {
   readonly v: 1;
   readonly nick: string;
   readonly role: Exclude<Role, 'none'>;
+  readonly receipts?: true;
 }
 
 export interface GroupLimits extends LogLimits {
@@ -144,6 +164,8 @@ export interface GroupLimits extends LogLimits {
   /** requests between occupants that wait for an answer, and how long one does, ms */
   readonly iqsMax: number;
   readonly iqTimeoutMs: number;
+  /** how far members are is written, and told, no more often than every so many ms */
+  readonly receiptsMs: number;
   readonly page: PageLimits;
   newId(): string;
 }
@@ -169,6 +191,7 @@ export const CONFIG_KEY = 'c';
 const POSTED_KEY = 'p';
 const AFFILIATE = 'a/';
 const OCCUPANT = 'o/';
+const CURSOR = 'r/';
 
 /** @param rows those of the room, keys relative to its prefix */
 export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, value: unknown]>): GroupState {
@@ -180,6 +203,9 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
     asked: new Map<string, string>(),
     lastAskAt: 0,
     passed: new Map<string, PassedIq>(),
+    cursors: new Map<string, MemberCursor>(),
+    moved: { to: new Map<string, MemberCursor>(), noted: new Map<string, number>(), writtenAt: 0 },
+    recent: [],
     posted: 0,
     postedRow: false,
     postedAt: 0,
@@ -195,8 +221,12 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
     } else if (key.startsWith(AFFILIATE)) group.affiliates.set(key.slice(AFFILIATE.length), value as Affiliate);
     else if (key.startsWith(OCCUPANT)) {
       const jid = key.slice(OCCUPANT.length);
-      const { nick, role } = value as OccupantRow;
-      group.occupants.set(jid, { jid, user: jid.slice(0, jid.indexOf('/')), nick, role, inner: '' });
+      const { nick, role, receipts } = value as OccupantRow;
+      const user = jid.slice(0, jid.indexOf('/'));
+      group.occupants.set(jid, { jid, user, nick, role, inner: '', ...(receipts && { receipts }) });
+    } else if (key.startsWith(CURSOR)) {
+      const { had, read } = value as CursorRow;
+      group.cursors.set(key.slice(CURSOR.length), { had, read });
     }
   }
   if (!group.postedRow) group.posted = group.lastSeq;
@@ -265,15 +295,34 @@ export function putRoom({ group, turn }: GroupStep, room: Room): void {
 export function putAffiliate({ group, turn }: GroupStep, user: string, affiliate: Affiliate | undefined): void {
   if (affiliate === undefined) group.affiliates.delete(user);
   else group.affiliates.set(user, affiliate);
+  if (affiliate === undefined || !isMember(affiliate.affiliation)) dropCursor({ group, turn }, user);
   turn.rows.set(groupRows(group.id) + AFFILIATE + user, affiliate ?? DELETED);
+}
+
+export function putCursor({ group, turn }: GroupStep, user: string, { had, read }: MemberCursor): void {
+  group.cursors.set(user, { had, read });
+  turn.rows.set(groupRows(group.id) + CURSOR + user, { v: 1, had, read } satisfies CursorRow);
+}
+
+function dropCursor({ group, turn }: Pick<GroupStep, 'group' | 'turn'>, user: string): void {
+  group.moved.to.delete(user);
+  if (group.cursors.delete(user)) turn.rows.set(groupRows(group.id) + CURSOR + user, DELETED);
+}
+
+/** The group's last message, for those whose sender is to hear of it. */
+export function noteRecent({ recent }: GroupState, seq: number, record: MessageRecord): void {
+  if (record.x?.quiet === true) return;
+  recent.push({ seq, user: bareOf(record.from) });
+  if (recent.length > RECENT_MAX) recent.shift();
 }
 
 export function putOccupant({ group, turn }: GroupStep, occupant: Occupant): void {
   const known = group.occupants.get(occupant.jid);
   group.occupants.set(occupant.jid, occupant);
-  const { nick, role, jid } = occupant;
-  if (known?.nick === nick && known.role === role) return;
-  turn.rows.set(groupRows(group.id) + OCCUPANT + jid, { v: 1, nick, role } satisfies OccupantRow);
+  const { nick, role, jid, receipts } = occupant;
+  if (known?.nick === nick && known.role === role && known.receipts === receipts) return;
+  const row: OccupantRow = { v: 1, nick, role, ...(receipts && { receipts }) };
+  turn.rows.set(groupRows(group.id) + OCCUPANT + jid, row);
 }
 
 export function dropOccupant({ group, turn }: GroupStep, jid: string): void {

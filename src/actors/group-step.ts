@@ -1,3 +1,4 @@
+import { NS_GROUP_RECEIPTS } from '../xmpp/group-receipts.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
 import { NS_MUC_ADMIN, NS_MUC_OWNER, STATUS } from '../xmpp/muc-words.ts';
@@ -11,6 +12,7 @@ import { answer, bareOf, isKnown, isStored, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, refuse } from './group-answers.ts';
+import { isWriteDue, onCursors, writeCursors } from './group-cursors.ts';
 import { isPostDue, postPointers } from './group-fan-out.ts';
 import { endOldIqs, isPassed, onIqAnswer } from './group-iqs.ts';
 import { leave, onPresence } from './group-join.ts';
@@ -19,6 +21,7 @@ import { onModerate } from './group-moderation.ts';
 import { onOwner } from './group-owner.ts';
 import { devicesOf, resourceOf, takeOut } from './group-presence.ts';
 import { onArchive, onDiscoInfo, onDiscoItems, onNoRoom, onOccupantIq, onUnknownIq } from './group-queries.ts';
+import { onReceipts, tellSenders } from './group-receipts.ts';
 import { onRegister } from './group-register.ts';
 import {
   affiliationOf,
@@ -39,6 +42,7 @@ export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<Gr
   if (isPostDue(group, turn.now, limits)) postPointers(step);
   // Behind the answers: who has just been let in, in place of a ghost, knows that when it is asked.
   if (rules.occupantsAsked && isAskDue(group, turn.now, limits)) askOccupants(step);
+  if (isWriteDue(group, turn.now, limits.receiptsMs)) tellSenders(step, writeCursors(step));
 }
 
 function take(step: GroupStep, message: ChatMessage): void {
@@ -47,6 +51,8 @@ function take(step: GroupStep, message: ChatMessage): void {
       return onArrival(step, message);
     case 'absent':
       return onAbsent(step, message);
+    case 'cursors':
+      return onCursors(step, message);
     case 'exists':
       return;
     case 'sweep':
@@ -207,6 +213,8 @@ function onIq(step: GroupStep, send: Send): void {
       return onArchive(step, room, send, payload);
     case NS_MODERATE:
       return onModerate(step, room, send, payload);
+    case NS_GROUP_RECEIPTS:
+      return onReceipts(step, room, send, payload);
     case NS_PING:
       return fail(step, send, 'service-unavailable');
     default:

@@ -2,8 +2,16 @@ import type { LogStore } from '../storage/log-store.ts';
 import { type ChatEntity, historyOf, loadTail } from './chat.ts';
 import { answerTo, committed, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
+import { isWriteDue } from './group-cursors.ts';
 import { isPostDue } from './group-fan-out.ts';
-import { type GroupEffect, type GroupLimits, type GroupLog, type GroupState, newGroup } from './group-state.ts';
+import {
+  type GroupEffect,
+  type GroupLimits,
+  type GroupLog,
+  type GroupState,
+  newGroup,
+  noteRecent,
+} from './group-state.ts';
 import { groupStep, isAskDue } from './group-step.ts';
 import { groupRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
@@ -58,9 +66,10 @@ class GroupCore {
 
   /** There are occupants to be asked, members to be told, or requests that may have waited too long. */
   isDue(now: number): boolean {
-    const { passed } = this.#group;
     const { limits } = this.#parts;
-    return passed.size > 0 || isAskDue(this.#group, now, limits) || isPostDue(this.#group, now, limits);
+    const group = this.#group;
+    if (group.passed.size > 0 || isAskDue(group, now, limits)) return true;
+    return isPostDue(group, now, limits) || isWriteDue(group, now, limits.receiptsMs);
   }
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
@@ -102,12 +111,14 @@ class GroupCore {
   #load(): GroupState {
     const { store, limits } = this.#parts;
     const prefix = groupRows(this.#id);
-    const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 2);
+    const rows = store.scan(this.#shard, prefix, 3 * limits.membersMax + limits.occupantsMax + 2);
     const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
     const log = newChatLog(this.#id, last, tail, limits, historyOf(this.#id, this.#shard, store));
-    return newGroup(
+    const group = newGroup(
       log,
       rows.map(([key, value]) => [key.slice(prefix.length), value] as const),
     );
+    for (const [i, record] of tail.entries()) noteRecent(group, last - tail.length + 1 + i, record);
+    return group;
   }
 }

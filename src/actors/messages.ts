@@ -118,6 +118,19 @@ export type ChatMessage =
   | { readonly t: 'exists'; readonly member: string; readonly exists: boolean }
   /** the answer to `present?`, always given: those that are not in the group */
   | { readonly t: 'absent'; readonly user: string; readonly resources: readonly string[]; readonly ask: string }
+  /** how far a member of a group is: at most once a second, and again until `noted` */
+  | {
+      readonly t: 'cursors';
+      readonly user: string;
+      /** chatSeqs, from … to, that some device has had */
+      readonly had: readonly (readonly [from: number, to: number])[];
+      /** chatSeq up to which some device has said that it is displayed, since the group last answered; 0 when none has */
+      readonly shown: number;
+      /** chatSeq up to which the user has read; who says something counts as having read what is before it */
+      readonly read: number;
+      /** names what is told here, rising */
+      readonly n: number;
+    }
   | { readonly t: 'deliver'; readonly source: Source; readonly item: PostItem };
 
 /** A message for live streams only, in order with the chat's logged ones. */
@@ -136,7 +149,14 @@ export interface GroupAnswer {
   /** whole stanzas, addressed, in order */
   readonly xml: readonly string[];
   /** the device is in the room under this nick; with `had`, from now on, and has had everything up to that chatSeq */
-  readonly joined?: { readonly nick: string; readonly had?: number };
+  readonly joined?: {
+    readonly nick: string;
+    readonly had?: number;
+    /** … which was given to it from this chatSeq on */
+    readonly from?: number;
+  };
+  /** a page of the archive is in `xml`: chatSeqs, none between them left out */
+  readonly gave?: readonly [from: number, to: number];
   /** … or is not any more */
   readonly left?: true;
 }
@@ -180,6 +200,8 @@ export type SessionMessage =
       /** chatSeq of the group's last message: devices that lack some fetch them */
       readonly upTo: number;
     }
+  /** of a group: it has written what `cursors` told under `n`; the member's devices count as having had all up to `had` */
+  | { readonly t: 'noted'; readonly chat: string; readonly n: number; readonly had: number }
   /** a send before one that came is missing: all unanswered ones to this chat are wanted again, in order */
   | { readonly t: 'again'; readonly chat: string; readonly run: string | undefined }
   /** resources that were available under the shard's former leader; those that are not back are gone */

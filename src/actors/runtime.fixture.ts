@@ -71,6 +71,7 @@ export const GROUP_OPTIONS: GroupOptions = {
   askEveryMs: 60_000,
   iqsMax: 5,
   iqTimeoutMs: 30_000,
+  receiptsMs: 1000,
   page: PAGE_DEFAULTS,
 };
 

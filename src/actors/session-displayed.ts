@@ -1,5 +1,6 @@
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
-import { isDirect } from './keys.ts';
+import { isDirect, isRoom } from './keys.ts';
+import { touch } from './session-cursors.ts';
 import { isFrom } from './session-inbox.ts';
 import { releaseReads } from './session-reads.ts';
 import type { SessionState } from './session-state.ts';
@@ -97,6 +98,7 @@ function moveRead(session: SessionState, chat: string, read: number, tells = tru
   const behind = direct ? (row.loud ?? 0) - (newest?.l ?? 0) : row.cur - read;
   const unread = read === row.cur ? 0 : Math.min(row.unread, behind);
   session.put(chatRowKey(chat), { ...row, read, unread } satisfies UserChatRow);
+  if (isRoom(chat, session.parts.roomDomain)) touch(session, chat, read);
   const id = direct ? newest?.i : read;
   const stanzaId = !direct || newest?.q === read ? String(id) : undefined;
   if (tells) session.parts.readMoved?.(session, { chat, read, unread, stanzaId });

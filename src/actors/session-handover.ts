@@ -3,6 +3,7 @@ import type { AvailablePresence, StreamCaps } from '../xmpp/module.ts';
 import { AckQueue, InboundWindow } from '../xmpp/xep0198-stream-management.ts';
 import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import type { ConnPort, Send } from './messages.ts';
+import { touch } from './session-cursors.ts';
 import { fetchGaps } from './session-rooms.ts';
 import { keepSend } from './session-sends.ts';
 import { onInboxHas } from './session-stanzas.ts';
@@ -67,8 +68,8 @@ export interface StreamBlob {
   readonly lag: { readonly next: number; readonly blocked: boolean } | undefined;
   readonly held: readonly (readonly [key: string, xml: string])[] | undefined;
   readonly sm: ManagementBlob | undefined;
-  /** rooms it is in: room, nick, chatSeq it gets next */
-  readonly rooms?: readonly (readonly [room: string, nick: string, next: number])[];
+  /** rooms it is in: room, nick, chatSeq it gets next, and first one it got (absent from a node that does not know it) */
+  readonly rooms?: readonly (readonly [room: string, nick: string, next: number, from?: number])[];
   /** undefined while detached */
   readonly place: StreamPlace | undefined;
 }
@@ -167,7 +168,9 @@ function exportStream(
     lag: lag && { next: lag.next, blocked: lag.blocked },
     held: held?.entries(),
     sm: sm && exportManagement(sm, open),
-    ...(stream.rooms && { rooms: [...stream.rooms].map(([room, { nick, next }]) => [room, nick, next] as const) }),
+    ...(stream.rooms && {
+      rooms: [...stream.rooms].map(([room, { nick, next, from }]) => [room, nick, next, from] as const),
+    }),
     place,
   };
 }
@@ -257,6 +260,7 @@ function importStream(
     early: early && new Set(early),
     held,
     rooms: importRooms(session, blob.rooms),
+    probes: undefined,
     iqs: fullBucket(),
     presences: fullBucket(),
   };
@@ -268,9 +272,10 @@ function importStream(
 
 /** What reached the inbox between the nodes was pushed to no device that is in the room. */
 function importRooms(session: SessionState, blob: StreamBlob['rooms']): Stream['rooms'] {
-  const rooms = blob?.map(([room, nick, next]) => {
+  const rooms = blob?.map(([room, nick, next, from = next]) => {
+    touch(session, room);
     const upTo = Math.max(next - 1, session.get<UserChatRow>(session.namesOf(room).rowKey)?.cur ?? 0);
-    return [room, { nick, next, upTo, loading: false }] as const;
+    return [room, { nick, next, from, probed: from - 1, upTo, loading: false }] as const;
   });
   return rooms && new Map(rooms);
 }

@@ -82,7 +82,7 @@ t.test('who binds under the name of a ghost and enters is not taken for it', asy
 
 /** As much of a session as rooms need: one device, in the room up to chatSeq `had`. */
 function inRoom(had: number, limits: { readonly catchUpPage?: number } = {}) {
-  const room: JoinedRoom = { nick: 'bo', next: had + 1, upTo: had, loading: false };
+  const room: JoinedRoom = { nick: 'bo', next: had + 1, from: had + 1, probed: had, upTo: had, loading: false };
   const stream = { jid: 'bob@x/one', resource: 'one', ended: false, rooms: new Map([[ROOM, room]]) };
   const turn = newTurn<SessionEffect>(1);
   const state = {
@@ -93,6 +93,9 @@ function inRoom(had: number, limits: { readonly catchUpPage?: number } = {}) {
     stream: (resource: string) => (resource === 'one' ? stream : undefined),
     unanswered: new Map<string, number[]>(),
     pendingSends: new Map<number, unknown>(),
+    untold: new Map<string, unknown>(),
+    namesOf: () => ({ rowKey: 'c' }),
+    get: () => undefined,
     parts: { rules: ALL_DELIVERY_RULES, limits: { catchUpPage: 3, lateMs: 1000, ...limits }, roomDomain: 'y' },
   };
   const session = state as unknown as SessionState;
@@ -197,7 +200,7 @@ t.test('a page that comes when the device has left, or entered anew, is not show
   t.same(gone.got(), []);
   const anew = inRoom(0);
   anew.push(2);
-  anew.stream.rooms.set(ROOM, { nick: 'bo', next: 3, upTo: 2, loading: false });
+  anew.stream.rooms.set(ROOM, { nick: 'bo', next: 3, from: 3, probed: 2, upTo: 2, loading: false });
   answer(anew, anew.loads()[0]);
   anew.push(3);
   t.same(anew.got(), ['3']);

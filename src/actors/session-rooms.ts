@@ -6,6 +6,7 @@ import { stanza, withTo } from '../xmpp/stanza.ts';
 import { seenInRoom } from './group-seen.ts';
 import { chatKey } from './keys.ts';
 import type { GroupAnswer, Send, SessionMessage } from './messages.ts';
+import { probe, touch } from './session-cursors.ts';
 import { noteOnline } from './session-online.ts';
 import { keepSend, orderOf } from './session-sends.ts';
 import { sendError } from './session-stanzas.ts';
@@ -23,6 +24,10 @@ export interface JoinedRoom {
   nick: string;
   /** chatSeq that the device gets next */
   next: number;
+  /** … and the first one it got: it lacks none between */
+  from: number;
+  /** chatSeq up to which it is known, or waited for, that the device has acknowledged them (session-cursors.ts) */
+  probed: number;
   /** highest chatSeq known */
   upTo: number;
   loading: boolean;
@@ -106,7 +111,7 @@ export function leaveRooms(session: SessionState, stream: Stream): void {
 export function onGroupAnswer(
   session: SessionState,
   { stream, chat }: PendingSend,
-  { xml, joined, left }: GroupAnswer,
+  { xml, joined, left, gave }: GroupAnswer,
 ): void {
   if (stream.ended) {
     // It went while it was being let in: the room hears of that now.
@@ -117,15 +122,18 @@ export function onGroupAnswer(
   if (joined !== undefined) {
     stream.rooms ??= new Map();
     const known = stream.rooms.get(chat);
-    const { nick, had } = joined;
-    if (had !== undefined) stream.rooms.set(chat, { nick, next: had + 1, upTo: had, loading: false });
+    const { nick, had, from = (had ?? 0) + 1 } = joined;
+    if (had !== undefined)
+      stream.rooms.set(chat, { nick, next: had + 1, from, probed: from - 1, upTo: had, loading: false });
     else if (known !== undefined) known.nick = nick;
   }
   for (const one of xml) session.turn.always({ t: 'stanza', stream, xml: one, seq: 0 });
+  if (gave !== undefined) probe(session, stream, chat, gave[0], gave[1]);
   if (joined === undefined && left !== true) return;
   noteOnline(session);
   const room = stream.rooms?.get(chat);
   if (room === undefined) return;
+  touch(session, chat);
   // What the inbox has had since the group answered.
   room.upTo = Math.max(room.upTo, session.get<UserChatRow>(session.namesOf(chat).rowKey)?.cur ?? 0);
   fetchMissing(session, stream, chat, room);
@@ -225,6 +233,7 @@ export function onPresentAsk(
     if (stream === undefined || (room === undefined && !isEntering(session, stream, chat))) absent.push(resource);
     else if (room !== undefined) {
       room.upTo = Math.max(room.upTo, upTo);
+      touch(session, chat);
       fetchMissing(session, stream, chat, room);
     }
   }

@@ -10,9 +10,10 @@ import { type ChatNames, chatNames } from './calls.ts';
 import { bareOf } from './chat-log.ts';
 import type { InboxOrder } from './inbox-order.ts';
 import { inboxStream, sessionKey, userRows } from './keys.ts';
-import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
+import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage } from './messages.ts';
 import { onAccount } from './session-account.ts';
 import { blocksPeer, tellChats } from './session-blocking.ts';
+import { onNoted, type UntoldCursors } from './session-cursors.ts';
 import { importSession } from './session-handover.ts';
 import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
@@ -100,6 +101,8 @@ export class SessionState implements SessionPort {
   /** markers whose message is being looked for, by rising numbers */
   readonly marks = new Set<number>();
   nextMark = 1;
+  /** how far this user is in groups that have not heard of it, by chat (session-cursors.ts) */
+  readonly untold = new SparseMap<string, UntoldCursors>();
   /** rate of sends, one for all devices */
   readonly sends = fullBucket();
   nextSid = 1;
@@ -136,19 +139,16 @@ export class SessionState implements SessionPort {
     this.closing = NO_STREAMS;
     for (const stream of streams) stream.ended = true;
     this.#streams = NO_STREAMS;
-    this.pendingSends.clear();
-    this.unanswered.clear();
-    this.untaken.clear();
+    for (const one of [this.pendingSends, this.unanswered, this.untaken, this.marks]) one.clear();
     this.reads.length = 0;
-    this.marks.clear();
     return streams;
   }
 
   /** While it idles: what it has for work only goes. */
   trim(): void {
     this.#names.clear();
-    for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken, this.pulls])
-      map.trim();
+    const { lazyRows, pendingSends, unanswered, untaken, pulls, untold } = this;
+    for (const map of [this.#names, lazyRows, pendingSends, unanswered, untaken, pulls, untold]) map.trim();
   }
 
   #load(): void {
@@ -193,7 +193,7 @@ export class SessionState implements SessionPort {
       case 'frame':
         return onFrame(this, message.sid, message.frame);
       case 'deliver':
-        return this.#onDeliver(message.source, message.item, message);
+        return this.#onDeliver(message);
       case 'answer':
         if (message.run === this.run) onSendAnswer(this, message.token, message.outcome, message.group);
         return;
@@ -209,6 +209,8 @@ export class SessionState implements SessionPort {
         return pushToRoom(this, message.chat, message.seq, message.record);
       case 'present?':
         return onPresentAsk(this, message);
+      case 'noted':
+        return onNoted(this, message);
       case 'live':
         return onLive(this, message.chat, message.message);
       case 'peer':
@@ -257,14 +259,10 @@ export class SessionState implements SessionPort {
     for (let i = from; i < effects.length; i++) onFail.push(effects[i] as SessionEffect);
   }
 
-  #onDeliver(
-    source: Source,
-    item: PostItem | import('./messages.ts').ChatItem,
-    message: Extract<SessionMessage, { t: 'deliver' }>,
-  ): void {
+  #onDeliver({ source, item, record }: Extract<SessionMessage, { t: 'deliver' }>): void {
     if (item.t === 'msg') {
-      if (message.record === undefined) return;
-      onMessageItem(this, source, item, message.record);
+      if (record === undefined) return;
+      onMessageItem(this, source, item, record);
       if (this.untaken.size > 0) onInboxHas(this, item.chat);
       return;
     }

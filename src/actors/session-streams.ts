@@ -11,6 +11,7 @@ import {
   tooHighXml,
 } from '../xmpp/xep0198-stream-management.ts';
 import type { CloseReason, ConnPort, GatewayMessage } from './messages.ts';
+import { hasUntold, isUnprobed, sweepCursors } from './session-cursors.ts';
 import { noteOnline } from './session-online.ts';
 import { fetchGaps, hasGaps, leaveRooms } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
@@ -71,6 +72,7 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     early: undefined,
     held: undefined,
     rooms: undefined,
+    probes: undefined,
     iqs: fullBucket(),
     presences: fullBucket(),
   };
@@ -284,6 +286,7 @@ export function noteSeen(session: SessionState, seq: number): void {
 /** About once a second for users with streams: resume windows end, silent clients are asked, then detached. */
 export function onSweep(session: SessionState): void {
   const { limits } = session.parts;
+  sweepCursors(session);
   for (const stream of session.streams()) {
     const { sm } = stream;
     if (stream.broken) endStream(session, stream, { t: 'end' });
@@ -308,11 +311,12 @@ export function onSweep(session: SessionState): void {
 /** A stream waits for its client, or a send for its chat. Only then a sweep has anything to do (onSweep, sweepSends). */
 export function isRestless(session: SessionState): boolean {
   if (session.unanswered.size > 0 && session.parts.crossing !== undefined) return true;
+  if (hasUntold(session)) return true;
   for (const stream of session.streams()) {
     const { conn, sm, lag } = stream;
     if (conn === undefined || conn.closing === true || lag !== undefined || (sm !== undefined && sm.out.size > 0))
       return true;
-    if (hasGaps(stream)) return true;
+    if (hasGaps(stream) || isUnprobed(stream)) return true;
   }
   return false;
 }

@@ -16,6 +16,7 @@ import type {
   SessionMessage,
   Source,
 } from './messages.ts';
+import type { Probe } from './session-cursors.ts';
 import type { JoinedRoom } from './session-rooms.ts';
 import type { CrossingLimits } from './session-sends.ts';
 import type { PendingSend } from './session-state.ts';
@@ -95,6 +96,8 @@ export interface Stream extends StreamPort {
   held: HeldStanzas | undefined;
   /** rooms it is in, by bare JID; made when first needed */
   rooms: Map<string, JoinedRoom> | undefined;
+  /** messages of groups that it has been sent and has not acknowledged; made when first needed */
+  probes: Probe[] | undefined;
   /** rates of what is no message; full again after a hand-over */
   readonly iqs: TokenBucket;
   readonly presences: TokenBucket;

@@ -27,10 +27,10 @@ export const HOPS_MAX = 2;
 /** What may be said to a session on another node. */
 export type FarSessionMessage = Extract<
   SessionMessage,
-  { t: 'peer' | 'live' | 'exists?' | 'answer' | 'again' | 'room' | 'said' | 'present?' }
+  { t: 'peer' | 'live' | 'exists?' | 'answer' | 'again' | 'room' | 'said' | 'present?' | 'noted' }
 >;
 /** What may be said to a chat on another node. */
-export type FarChatMessage = Extract<ChatMessage, { t: 'send' | 'exists' | 'absent' }>;
+export type FarChatMessage = Extract<ChatMessage, { t: 'send' | 'exists' | 'absent' | 'cursors' }>;
 
 export interface FarDelivery {
   /** entity key */

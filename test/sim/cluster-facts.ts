@@ -110,6 +110,16 @@ export type Fact =
       /** chatSeq from behind which on it is so */
       readonly since: number;
     }
+  /** a room writes how far a member is, or that it is none any more (both 0): its op is committed */
+  | {
+      readonly t: 'cursored';
+      readonly shard: number;
+      readonly idx: number;
+      readonly chat: string;
+      readonly user: string;
+      readonly had: number;
+      readonly read: number;
+    }
   /** a message of a room's reaches a device in it; `stay` is from its entering on, `nth` counts in it from 0 */
   | {
       readonly t: 'heard';
@@ -120,6 +130,8 @@ export type Fact =
       readonly seq: number;
       readonly oid: string;
     }
+  /** … of whatever stay, or of none */
+  | { readonly t: 'got'; readonly user: string; readonly room: string; readonly seq: number }
   /** a process starts on what its disk has */
   | { readonly t: 'boot'; readonly node: number };
 

@@ -40,6 +40,7 @@ const WHOLE_THEME: Partial<Record<keyof DeliveryRules, WholeTheme>> = {
   leaversPointed: 'rooms',
   relaysAckedDecided: 'rooms',
   retractedIsGone: 'retractions',
+  hadWhenAcked: 'rooms',
 };
 
 /** Takes a rule out and runs seeds until the rule's own checker notices. The other checkers are not asked. */

@@ -202,6 +202,7 @@ const TRACED: ReadonlySet<Fact['t']> = new Set([
   'told',
   'shown',
   'affiliated',
+  'cursored',
   'heard',
 ]);
 

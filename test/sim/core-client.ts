@@ -1,3 +1,4 @@
+import type { Element } from 'ltx';
 import type { CloseReason, ConnPort, SessionMessage } from '../../src/actors/messages.ts';
 import { NS_MUC_OWNER } from '../../src/xmpp/muc-words.ts';
 import { NS_SM } from '../../src/xmpp/xep0198-stream-management.ts';
@@ -17,6 +18,8 @@ export interface ClientWorld {
   shown?(client: Client, archiveId: number, oid: string): void;
   /** a message of a room's reached the client, the last of its stay there */
   heard?(client: Client, stay: Stay): void;
+  /** … whether it takes itself for being in the room or not */
+  got?(client: Client, room: string, chatSeq: number): void;
 }
 
 /** A message as its sender knows it. */
@@ -305,11 +308,17 @@ export class Client {
     this.#leaving = [];
   }
 
+  #noteGot(el: Element): void {
+    const id = el.getChild('stanza-id', 'urn:xmpp:sid:0')?.attrs['id'];
+    if (id !== undefined) this.world.got?.(this, (el.attrs['from'] ?? '').split('/')[0] ?? '', Number(id));
+  }
+
   #receive(xml: string): void {
     const { el } = parseFrame(xml);
     if (el.getNS() === NS_SM) return this.#receiveSm(el.name, el.attrs);
     if (!['message', 'presence', 'iq'].includes(el.name)) return;
     if (this.#enabled) this.#in += 1;
+    if (el.attrs['type'] === 'groupchat') this.#noteGot(el);
     const stay = this.rooms.receive(el);
     if (stay !== undefined) this.world.heard?.(this, stay);
     if (el.name !== 'message' || el.attrs['type'] === 'groupchat') return;

@@ -87,6 +87,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       askEveryMs,
       iqsMax: 100,
       iqTimeoutMs: 5000,
+      receiptsMs: Math.min(100, askEveryMs),
       page: PAGE_DEFAULTS,
     },
     session: {

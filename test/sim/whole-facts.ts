@@ -1,10 +1,11 @@
+import type { MemberCursor } from '../../src/actors/group-cursors.ts';
 import type { Affiliate } from '../../src/actors/group-state.ts';
 import type { OpBody, PlainWrite } from '../../src/storage/log-store.ts';
 import type { MessageRecord } from '../../src/xmpp/message-record.ts';
 import { isMember } from '../../src/xmpp/muc-words.ts';
 import type { Fact } from './cluster-facts.ts';
 
-type DeliveryFact = Extract<Fact, { t: 'numbered' | 'replaced' | 'inboxed' | 'posted' | 'affiliated' }>;
+type DeliveryFact = Extract<Fact, { t: 'numbered' | 'replaced' | 'inboxed' | 'posted' | 'affiliated' | 'cursored' }>;
 
 /** As a client of the simulation says it (XEP-0424). */
 const TAKES_BACK = /<retract [^>]*id='([^']*)'/;
@@ -16,7 +17,7 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
   );
   for (const [i, write] of writes.entries()) {
     if (write.t === 'put' || write.t === 'del')
-      yield* affiliated(shard, idx, write.key, write.t === 'put' ? write.value : undefined);
+      yield* rowOfRoom(shard, idx, write.key, write.t === 'put' ? write.value : undefined);
     if (write.t === 'replace' && write.stream.startsWith('m/')) {
       const { inner } = write.record as MessageRecord;
       yield { t: 'replaced', shard, idx, chat: write.stream.slice(2), seq: write.seq, inner };
@@ -38,9 +39,13 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
   if (body.outbox.length > 0) yield { t: 'posted', shard, idx, items: body.outbox };
 }
 
-/** Row `G/<room>/a/<user>` of a room (group-state.ts). */
-function* affiliated(shard: number, idx: number, key: string, value: unknown): Generator<DeliveryFact> {
+/** Rows `G/<room>/a/<user>` and `G/<room>/r/<user>` of a room (group-state.ts). */
+function* rowOfRoom(shard: number, idx: number, key: string, value: unknown): Generator<DeliveryFact> {
   const [start, chat = '', kind, user = ''] = key.split('/');
+  if (start === 'G' && kind === 'r') {
+    const { had, read } = (value ?? { had: 0, read: 0 }) as MemberCursor;
+    yield { t: 'cursored', shard, idx, chat, user, had, read };
+  }
   if (start !== 'G' || kind !== 'a') return;
   const { affiliation, since } = (value ?? { affiliation: 'none', since: 0 }) as Affiliate;
   yield { t: 'affiliated', shard, idx, chat, user, member: isMember(affiliation), since };

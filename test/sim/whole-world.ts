@@ -268,6 +268,10 @@ export class Whole {
     this.world.note({ t: 'heard', user: client.user, stay, room, nth, seq, oid });
   }
 
+  got({ user }: Client, room: string, seq: number): void {
+    this.world.note({ t: 'got', user, room, seq });
+  }
+
   // --- nodes -------------------------------------------------------------------------------------------------------
 
   /** A node's record, as it writes it when it starts and an operator when he drains it. */

@@ -12,6 +12,7 @@ import { membersGetEverything } from './d8-members-get-everything.ts';
 import { roomInOrder } from './d9-room-in-order.ts';
 import { occupantsAreDevices } from './d10-occupants-are-devices.ts';
 import { retractedIsGone } from './d11-retracted-is-gone.ts';
+import { cursorsAreTrue } from './d12-cursors-are-true.ts';
 import { oneWinner } from './i01-one-winner.ts';
 import { promises } from './i02-promises.ts';
 import { commitIsEverywhere } from './i03-commit-is-everywhere.ts';
@@ -71,6 +72,7 @@ export const DELIVERY_CHECKS: readonly Check[] = [
   roomInOrder,
   occupantsAreDevices,
   retractedIsGone,
+  cursorsAreTrue,
 ];
 
 /** Which checker must notice that a rule is gone. */
@@ -122,4 +124,5 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   leaversPointed: membersGetEverything,
   relaysAckedDecided: releasedIsTaken,
   retractedIsGone,
+  hadWhenAcked: cursorsAreTrue,
 };
