@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Caught, hunt, type Rule } from '../test/sim/cluster-mutants.ts';
-import { profileOf } from '../test/sim/cluster-profile.ts';
+import { type SimTheme, themedProfileOf } from '../test/sim/cluster-profile.ts';
 import { runAny } from '../test/sim/whole-run.ts';
 
 /**
@@ -12,7 +12,7 @@ import { runAny } from '../test/sim/whole-run.ts';
 
 /** Seeds in a row, or one rule to be taken out. */
 export type Work =
-  | { readonly t: 'seeds'; readonly first: number; readonly count: number }
+  | { readonly t: 'seeds'; readonly first: number; readonly count: number; readonly theme?: SimTheme }
   | { readonly t: 'mutant'; readonly rule: Rule; readonly seedsMax: number };
 
 export type Outcome =
@@ -25,7 +25,7 @@ export async function doWork(work: Work): Promise<Outcome> {
   if (work.t === 'mutant') return { t: 'mutant', caught: await hunt(work.rule, work.seedsMax) };
   let acked = 0;
   for (let i = 0; i < work.count; i++) {
-    const result = await runAny(profileOf(work.first + i));
+    const result = await runAny(themedProfileOf(work.first + i, work.theme));
     acked += result.acked;
     if (result.failure !== undefined) return { t: 'seeds', runs: i + 1, acked, failed: work.first + i };
   }

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { RULES } from '../test/sim/cluster-mutants.ts';
-import { LEADER, type Profile, profileOf } from '../test/sim/cluster-profile.ts';
+import { LEADER, type Profile, type SimTheme, THEME_NAMES, themedProfileOf } from '../test/sim/cluster-profile.ts';
 import { shrink } from '../test/sim/cluster-shrink.ts';
 import { runAny } from '../test/sim/whole-run.ts';
 import { doAll, type Work } from './sim-pool.ts';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: process.env['SEEDS'] ?? '1000' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string', ...(process.env['SEED'] === undefined ? {} : { default: process.env['SEED'] }) },
+    theme: { type: 'string' },
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     'mutant-seeds': { type: 'string', default: '20000' },
@@ -34,13 +35,23 @@ function whole(name: string, text: string): number {
   process.exit(2);
 }
 
+/** What is looked at: all of it, or one theme, whose runs have other seeds. */
+function themeOf(name: string | undefined): SimTheme | undefined {
+  const theme = THEME_NAMES.find((one) => one === name);
+  if (name === undefined || theme !== undefined) return theme;
+  process.stderr.write(`--theme is one of ${THEME_NAMES.join(', ')}, not ${name}\n`);
+  process.exit(2);
+}
+
+const theme = themeOf(values.theme);
+
 function progress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
 
 /** Shows why a seed fails. */
 async function explain(seed: number): Promise<void> {
-  const { profile, result, runs } = await shrink(profileOf(seed), {});
+  const { profile, result, runs } = await shrink(themedProfileOf(seed, theme), {});
   const lines: string[] = [];
   await runAny(profile, { trace: (line) => lines.push(line) });
   const shown = values.trace ? lines : lines.slice(-TRACE_LINES);
@@ -48,7 +59,7 @@ async function explain(seed: number): Promise<void> {
     `\nseed ${seed} fails, shrunk in ${runs} runs:\n${describe(profile)}\n\n` +
       (shown.length < lines.length ? `… ${lines.length - shown.length} lines before (--trace shows them)\n` : '') +
       `${shown.join('\n')}\n\n${result.failure?.check}: ${result.failure?.detail}\n` +
-      `again: node --import=tsx scripts/sim.ts --seed ${seed}\n`,
+      `again: node --import=tsx scripts/sim.ts --seed ${seed}${theme === undefined ? '' : ` --theme ${theme}`}\n`,
   );
 }
 
@@ -67,7 +78,7 @@ async function seeds(first: number, count: number): Promise<boolean> {
   let failed = Number.POSITIVE_INFINITY;
   const chunks: Work[] = [];
   for (let at = 0; at < count; at += CHUNK)
-    chunks.push({ t: 'seeds', first: first + at, count: Math.min(CHUNK, count - at) });
+    chunks.push({ t: 'seeds', first: first + at, count: Math.min(CHUNK, count - at), ...(theme && { theme }) });
   await doAll(chunks, (outcome) => {
     if (outcome.t !== 'seeds') return false;
     acked += outcome.acked;
@@ -115,7 +126,7 @@ async function main(): Promise<boolean> {
   if (values.seed === undefined) return seeds(whole('from', values.from), whole('seeds', values.seeds));
   const seed = whole('seed', values.seed);
   const trace = values.trace ? { trace: (line: string) => void process.stdout.write(`${line}\n`) } : {};
-  const { failure } = await runAny(profileOf(seed), trace);
+  const { failure } = await runAny(themedProfileOf(seed, theme), trace);
   if (failure !== undefined) await explain(seed);
   else process.stdout.write(`seed ${seed}: no rule broken\n`);
   return failure === undefined;

@@ -1,6 +1,6 @@
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { REPLICA_DEFAULTS, type ReplicaOptions } from '../../src/cluster/replica-types.ts';
-import { WHOLE_EVERY, type WholeProfile, wholeProfileOf } from './whole-profile.ts';
+import { WHOLE_EVERY, type WholeProfile, type WholeTheme, wholeProfileOf } from './whole-profile.ts';
 
 /** One thing that is done to the cluster. Times in ms; nodes and shards by number. Node LEADER is whoever leads the shard. */
 export interface Op {
@@ -120,6 +120,17 @@ const THEMES: Readonly<Record<Theme, readonly Op['t'][]>> = {
 function themeOf(random: Random): Theme | undefined {
   const themes: readonly Theme[] = ['leases', 'moves'];
   return themes[random.int(8)];
+}
+
+export type SimTheme = Theme | WholeTheme;
+
+/** Every theme by name: those of the replicas alone, and those with whole nodes and clients. */
+export const THEME_NAMES: readonly SimTheme[] = ['leases', 'moves', 'handOvers', 'activations', 'rooms', 'retractions'];
+
+/** The run that a seed stands for when only one theme is looked at; without one as `profileOf`. */
+export function themedProfileOf(seed: number, theme: SimTheme | undefined): Profile {
+  if (theme === undefined || theme === 'leases' || theme === 'moves') return profileOf(seed, theme);
+  return wholeProfileOf(seed, profileOf(seed, 'moves'), theme);
 }
 
 /** The run that a seed stands for. Most are short, so that many fit into a second; what they lack the long ones have. */
