@@ -62,6 +62,7 @@ export function roomDomainOf({ node }: Config): string {
 
 function groupOptionsOf(config: Config): GroupOptions {
   const { groups, archive } = config;
+  const { searchWordsMax, ...page } = archive;
   return {
     roomDomain: roomDomainOf(config),
     membersMax: groups.membersMax,
@@ -71,7 +72,8 @@ function groupOptionsOf(config: Config): GroupOptions {
     historyDefault: groups.historyDefault,
     mayCreate: groups.create === 'everyone',
     askEveryMs: groups.occupantCheckMs,
-    page: { ...PAGE_DEFAULTS, ...archive },
+    page: { ...PAGE_DEFAULTS, ...page },
+    searchWordsMax,
   };
 }
 
@@ -98,6 +100,7 @@ function sessionLimitsOf(config: Config): SessionLimits {
     heldMax: 200,
     roomsMax: config.groups.roomsPerDeviceMax,
     chatsMax: limits.chatsPerUserMax,
+    searchWordsMax: config.archive.searchWordsMax,
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),
   };

@@ -106,11 +106,12 @@ export function append(
   if (known && joins) return undefined;
   log.lastSeq += 1;
   log.lastTs = ts;
-  const { from, to, type, id, oid, lang, inner, flags } = send;
+  const { from, to, type, id, oid, lang, inner, flags, words } = send;
   let record: MessageRecord =
     flags === undefined
       ? { v: 1, from, to, type, id, oid, ts, lang, inner }
       : { v: 1, from, to, type, id, oid, ts, lang, inner, x: flags };
+  if (words !== undefined) record = { ...record, w: words };
   if (tok !== undefined) record = { ...record, tok };
   if (extras !== undefined) record = { ...record, ...extras };
   turn.streams.push({ t: 'append', stream: messageStream(log.id), seq: log.lastSeq, record });

@@ -3,6 +3,7 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { type ChatEntity, loadTail } from './chat.ts';
 import { answerTo, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
+import { GroupIndex } from './group-fulltext.ts';
 import { type GroupEffect, type GroupLimits, type GroupLog, type GroupState, newGroup } from './group-state.ts';
 import { groupStep, isAskDue } from './group-step.ts';
 import { groupRows, messageStream } from './keys.ts';
@@ -43,6 +44,7 @@ class GroupCore {
   readonly #shard: number;
   readonly #parts: GroupParts;
   readonly #log: GroupLog;
+  readonly #index: GroupIndex;
   readonly #runtime: EntityRuntime;
   #group: GroupState;
 
@@ -51,7 +53,9 @@ class GroupCore {
     this.#shard = shard;
     this.#parts = parts;
     this.#runtime = runtime;
+    this.#index = new GroupIndex(id, shard, parts.store, parts.limits.searchWordsMax);
     this.#log = {
+      fulltext: () => this.#index.reader(),
       read: (from, to, limit) =>
         parts.store.read(shard, messageStream(id), { from, to, limit }) as { seq: number; record: MessageRecord }[],
     };
@@ -64,6 +68,7 @@ class GroupCore {
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
     groupStep(this.#group, message, turn, this.#parts.limits);
+    this.#index.grow(this.#group.lastSeq, turn);
   }
 
   run(effect: GroupEffect): void {
@@ -80,6 +85,7 @@ class GroupCore {
   reset(): void {
     const { order, occupants, askedAt } = this.#group;
     order.opsRefused();
+    this.#index.reset();
     const group = Object.assign(this.#load(), { order, askedAt });
     for (const [jid, occupant] of group.occupants)
       group.occupants.set(jid, { ...occupant, inner: occupants.get(jid)?.inner ?? '' });

@@ -49,6 +49,7 @@ export const SESSION_LIMITS: SessionLimits = {
   heldMax: 10,
   roomsMax: 100,
   chatsMax: 1000,
+  searchWordsMax: 100,
   conflict: 'replace',
   roster: ROSTER_LIMITS,
 };
@@ -63,6 +64,7 @@ export const GROUP_OPTIONS: GroupOptions = {
   mayCreate: true,
   askEveryMs: 60_000,
   page: PAGE_DEFAULTS,
+  searchWordsMax: 100,
 };
 
 /** One socket of a client: what came, and how it was closed. */

@@ -88,7 +88,8 @@ function deliver(
   const n = !inRoom && !blocked && isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
   const next = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
-  const pointer = blocked ? { ...next, b: 1 as const } : next;
+  const found = n !== undefined || (inRoom && !blocked && isShown(session, chat, record));
+  const pointer = blocked ? { ...next, b: 1 as const } : withWords(next, found ? record.w : undefined);
   const row = nextRow(before, {
     cur: item.seq,
     seq,
@@ -103,7 +104,7 @@ function deliver(
   else if (inRoom) pushToRoom(session, chat, item.seq, record);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
-  session.lastPointer = pointer;
+  session.lastPointer = next;
   const resource = resourceOf(mine ? record.to : record.from);
   const write = inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names);
   if (session.parts.rules.cursorWithItem) {
@@ -116,6 +117,13 @@ function deliver(
     session.rows.set(names.rowKey, row);
   }
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
+}
+
+/** One more object a delivery, in one shape for the usual case. */
+function withWords(pointer: InboxPointer, w: Uint8Array | undefined): InboxPointer {
+  if (w === undefined) return pointer;
+  const { c, q, ts, n, s } = pointer;
+  return n !== undefined && s === undefined ? { c, q, ts, n, w } : { ...pointer, w };
 }
 
 interface NewMessage {

@@ -176,6 +176,14 @@ export class FakeUser implements SessionPort {
       archive: {
         reader: () => this.archive,
         chatIdOf: (_user, bareJid) => bareJid,
+        conversationOf: (_session, bareJid) => bareJid,
+        fulltext: () => ({
+          last: () => this.archive.last(),
+          read: (range) => this.archive.read(range),
+          first: 1,
+          spans: () => 0,
+          rows: () => new Map(),
+        }),
         inbox: () => this.inbox,
         whenCommitted: (session, run) => run(session),
         load: (session, entries, done) =>

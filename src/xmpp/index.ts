@@ -50,6 +50,7 @@ import { omemoModule } from './xep0384-omemo.ts';
 import { bookmarksModule } from './xep0402-bookmarks.ts';
 import { occupantIdModule } from './xep0421-occupant-id.ts';
 import { inboxModule } from './xep0430-inbox.ts';
+import { fulltextModule } from './xep0431-fulltext.ts';
 import { displayedSyncModule } from './xep0490-displayed-sync.ts';
 
 /** What the protocol needs to know of the node it runs on. */
@@ -161,6 +162,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     csiModule,
     rsmModule,
     mamModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
+    fulltextModule,
     mamPrefsModule,
     formsModule,
     mucModule(deps.rooms),
@@ -197,6 +199,8 @@ export function supportedSpecs(): XmppModule['spec'][] {
   const archive: ArchivePort = {
     reader: unused,
     chatIdOf: unused,
+    conversationOf: unused,
+    fulltext: unused,
     inbox: unused,
     whenCommitted: unused,
     load: unused,

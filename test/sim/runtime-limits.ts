@@ -73,6 +73,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       mayCreate: true,
       askEveryMs,
       page: PAGE_DEFAULTS,
+      searchWordsMax: 100,
     },
     session: {
       resourcesMax: 4,
@@ -93,6 +94,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       catchUpMax: 100_000,
       lateMs: times.resendMs,
       chatsMax: 1000,
+      searchWordsMax: 100,
       heldMax: 10,
       roomsMax: 100,
       conflict: 'replace',
