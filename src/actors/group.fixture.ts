@@ -172,13 +172,11 @@ export function logOf(count: number, inner = (seq: number): string => String(seq
       last: () => count,
       spans: () => 0,
       rows: () => new Map(),
-      read({ from, to, limit, reverse = false }) {
-        const found = read(from, to, count).map(({ seq, record }) => {
+      read: ({ from, to, limit }) =>
+        read(from, to, limit).map(({ seq, record }) => {
           const w = fulltextWordsOf(record, 100);
           return { seq, record: { c: ROOM, q: seq, ts: record.ts, ...(w && { w }) } };
-        });
-        return (reverse ? found.reverse() : found).slice(0, limit);
-      },
+        }),
     }),
   };
 }

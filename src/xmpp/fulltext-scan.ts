@@ -75,8 +75,8 @@ function* byPointers(
     const size = Math.min(CHUNK, to - from + 1, meter.left);
     const chunk = { from: back ? to - size + 1 : from, to: back ? to : from + size - 1 };
     meter.left -= size;
-    for (const one of reader.read({ ...chunk, limit: size, reverse: back }))
-      if (mayHave(one, wanted, reader)) yield one;
+    const page = [...reader.read({ ...chunk, limit: size })];
+    for (const one of back ? page.reverse() : page) if (mayHave(one, wanted, reader)) yield one;
     if (back) to -= size;
     else from += size;
   }
