@@ -12,6 +12,7 @@ import {
 } from '../xmpp/fulltext-rows.ts';
 import { chatHash, type FulltextReader } from '../xmpp/fulltext-scan.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
+import { isDirect } from './keys.ts';
 import { DELETED } from './turn.ts';
 
 /**
@@ -64,6 +65,8 @@ export function fulltextReader(place: FulltextPlace, log: Pick<ArchiveReader, 'l
   return {
     last: () => log.last(),
     read: (range) => log.read(range),
+    // The archive hides a group's messages, but they may be found; a direct chat's it hides for a reason.
+    shows: ({ c, h, b }) => b === undefined && (h === undefined || !isDirect(c)),
     // Without a row no message came since words are kept.
     first: row()?.first ?? log.last() + 1,
     spans: () => row()?.spans ?? 0,

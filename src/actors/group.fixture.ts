@@ -170,6 +170,7 @@ export function logOf(count: number, inner = (seq: number): string => String(seq
     fulltext: () => ({
       first: 1,
       last: () => count,
+      shows: () => true,
       spans: () => 0,
       rows: () => new Map(),
       read: ({ from, to, limit }) =>

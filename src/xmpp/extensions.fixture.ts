@@ -180,7 +180,9 @@ export class FakeUser implements SessionPort {
         fulltext: () => ({
           last: () => this.archive.last(),
           read: (range) => this.archive.read(range),
-          first: 1,
+          // Pointers here have no words, as if all of them were older than the index.
+          first: Number.MAX_SAFE_INTEGER,
+          shows: ({ h }) => h === undefined,
           spans: () => 0,
           rows: () => new Map(),
         }),

@@ -6,6 +6,8 @@ import type { ArchiveReader, InboxPointer } from './mam-view.ts';
 export interface FulltextReader extends Pick<ArchiveReader, 'last' | 'read'> {
   /** messages before this seq came when no words were kept: any of them may match */
   readonly first: number;
+  /** Is one of those for the one who asks at all? */
+  shows(record: InboxPointer): boolean;
   /** as many spans, from the beginning, have rows; the rest is told by its pointers */
   spans(): number;
   /** the rows of a bucket for spans `GROUP × group` to `GROUP × (group + 1) - 1`, by span, where there are any */
@@ -82,11 +84,10 @@ function* byPointers(
   }
 }
 
-function mayHave({ seq, record }: Candidate, { hashes, chat }: Wanted, { first }: FulltextReader): boolean {
+function mayHave({ seq, record }: Candidate, { hashes, chat }: Wanted, reader: FulltextReader): boolean {
   if (chat !== undefined && record.c !== chat) return false;
   if (record.w !== undefined) return hasAll(record.w, hashes);
-  // What the archive hides has no words; a group's messages are hidden in it, but may be found.
-  return seq < first && record.b === undefined && (record.h === undefined || !record.c.includes('/'));
+  return seq < reader.first && reader.shows(record);
 }
 
 function* byRows(
