@@ -105,9 +105,16 @@ export function grownIndex(
   if (!isIndexDue(row, last) || pointers.last() < upTo) return before === undefined ? { row, rows: [] } : undefined;
   const from = upTo - SPAN + 1;
   const placed: Placed[] = [];
+  const chats = new Map<string, number>();
   for (const { seq, record } of pointers.read({ from, to: upTo, limit: SPAN })) {
-    if (record.w === undefined) continue;
-    placed.push({ place: seq - from, words: record.w, ...(byChat && { chat: chatHash(record.c) }) });
+    const { c, w } = record;
+    if (w === undefined) continue;
+    let chat = byChat ? chats.get(c) : undefined;
+    if (chat === undefined && byChat) {
+      chat = chatHash(c);
+      chats.set(c, chat);
+    }
+    placed.push({ place: seq - from, words: w, chat });
   }
   const rows = [...buildRows(placed)].map(([bucket, value]) => [fulltextKey(owner, bucket, row.spans), value] as const);
   return { row: { ...row, spans: row.spans + 1 }, rows };

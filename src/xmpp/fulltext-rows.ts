@@ -7,13 +7,13 @@
 
 /** Messages of a span. */
 export const SPAN = 1024;
-/** Rows of a span. */
+/** Rows of a span, a power of two. */
 export const BUCKETS = 64;
 /** Spans whose rows of one bucket are read in one go. */
 export const GROUP = 64;
 
 export function bucketOf(hash: number): number {
-  return hash % BUCKETS;
+  return hash & (BUCKETS - 1);
 }
 
 /** Span of a seq, from 0. */
@@ -26,66 +26,74 @@ export interface Placed {
   readonly place: number;
   readonly words: Uint8Array;
   /** one more hash, of the chat it is in */
-  readonly chat?: number;
+  readonly chat?: number | undefined;
 }
 
 /** The rows of a span, by bucket; buckets without words have none. */
 export function buildRows(messages: Iterable<Placed>): Map<number, Uint8Array> {
   const entries: number[] = [];
   for (const { place, words, chat } of messages) {
-    for (const hash of hashesIn(words)) entries.push(entryOf(hash, place));
+    for (let at = 0; at + 3 < words.length; at += 4) entries.push(entryOf(hashAt(words, at), place));
     if (chat !== undefined) entries.push(entryOf(chat, place));
   }
-  // By bucket, then hash, then place.
+  return rowsOf(entries);
+}
+
+const BUCKET_UNIT = 2 ** 42;
+
+/** bucket, hash and place in one number below 2^48, whose order is that of rows and of what is in them */
+function entryOf(hash: number, place: number): number {
+  return bucketOf(hash) * BUCKET_UNIT + hash * SPAN + place;
+}
+
+function rowsOf(entries: readonly number[]): Map<number, Uint8Array> {
   const sorted = Float64Array.from(entries).sort();
   const rows = new Map<number, Uint8Array>();
   for (let from = 0; from < sorted.length; ) {
     const bucket = Math.floor(sorted[from]! / BUCKET_UNIT);
+    const end = (bucket + 1) * BUCKET_UNIT;
     let to = from + 1;
-    while (to < sorted.length && sorted[to]! < (bucket + 1) * BUCKET_UNIT) to += 1;
-    rows.set(bucket, packRow(sorted.subarray(from, to)));
+    while (to < sorted.length && sorted[to]! < end) to += 1;
+    rows.set(bucket, packRow(sorted, from, to, bucket * BUCKET_UNIT));
     from = to;
   }
   return rows;
 }
 
-const BUCKET_UNIT = 2 ** 42;
+/** For one row after the other: its hashes, their ends, its places. */
+let hashes = new Uint32Array(1024);
+let ends = new Uint32Array(1024);
+let places = new Uint16Array(1024);
 
-/** bucket, hash and place in one number below 2^48 */
-function entryOf(hash: number, place: number): number {
-  return bucketOf(hash) * BUCKET_UNIT + hash * SPAN + place;
-}
-
-function packRow(entries: Float64Array): Uint8Array {
-  const hashes: number[] = [];
-  const ends: number[] = [];
-  const places = new Uint16Array(entries.length);
+function packRow(sorted: Float64Array, from: number, to: number, base: number): Uint8Array {
+  if (to - from > places.length) {
+    hashes = new Uint32Array(to - from);
+    ends = new Uint32Array(to - from);
+    places = new Uint16Array(to - from);
+  }
+  let words = 0;
   let count = 0;
-  for (const entry of entries) {
-    const inBucket = entry % BUCKET_UNIT;
-    const hash = Math.floor(inBucket / SPAN);
-    const place = inBucket % SPAN;
-    if (hashes.at(-1) !== hash) {
-      hashes.push(hash);
-      ends.push(count);
-    } else if (places[count - 1] === place) continue;
-    places[count] = place;
+  let previous = -1;
+  for (let i = from; i < to; i += 1) {
+    const entry = sorted[i]! - base;
+    if (entry === previous) continue;
+    previous = entry;
+    const hash = Math.floor(entry / SPAN);
+    if (words === 0 || hashes[words - 1] !== hash) {
+      hashes[words] = hash;
+      words += 1;
+    }
+    places[count] = entry - hash * SPAN;
     count += 1;
-    ends[ends.length - 1] = count;
+    ends[words - 1] = count;
   }
-  return rowOf(hashes, ends, places.subarray(0, count));
-}
-
-function rowOf(hashes: readonly number[], ends: readonly number[], places: Uint16Array): Uint8Array {
-  const row = new Uint8Array(4 + 8 * hashes.length + 2 * places.length);
+  const row = new Uint8Array(4 + 8 * words + 2 * count);
   const view = new DataView(row.buffer);
-  view.setUint32(0, hashes.length, true);
-  for (let i = 0; i < hashes.length; i += 1) {
-    view.setUint32(4 + 4 * i, hashes[i]!, true);
-    view.setUint32(4 + 4 * (hashes.length + i), ends[i]!, true);
-  }
-  const start = 4 + 8 * hashes.length;
-  for (let i = 0; i < places.length; i += 1) view.setUint16(start + 2 * i, places[i]!, true);
+  view.setUint32(0, words, true);
+  let at = 4;
+  for (let i = 0; i < words; i += 1, at += 4) view.setUint32(at, hashes[i]!, true);
+  for (let i = 0; i < words; i += 1, at += 4) view.setUint32(at, ends[i]!, true);
+  for (let i = 0; i < count; i += 1, at += 2) view.setUint16(at, places[i]!, true);
   return row;
 }
 
@@ -118,7 +126,7 @@ export function withoutPlace(row: Uint8Array, place: number): Uint8Array | undef
     const hash = view.getUint32(4 + 4 * i, true);
     for (const other of placesOf(row, hash)) if (other !== place) entries.push(entryOf(hash, other));
   }
-  return entries.length === 0 ? undefined : packRow(Float64Array.from(entries).sort());
+  return rowsOf(entries).values().next().value;
 }
 
 /** Hashes of what `packedWords` made. */
