@@ -142,6 +142,8 @@ class Filled {
       this.indexMs += performance.now() - from;
       this.#idx += 1;
       await this.store.append([{ shard: SHARD, epoch: 1, idx: this.#idx, writes, outbox: [] }]);
+      // Faster than it folds by itself.
+      if (this.#idx % 20 === 0) await this.store.fold();
       progress.show(`filling: ${number(last)} of ${number(messages)}`);
     }
     await this.store.fold();

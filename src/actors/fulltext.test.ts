@@ -193,15 +193,36 @@ t.test('what one request looks at is bounded: the page is short, and the next on
   const log = await TestLog.open();
   for (let i = 0; i < 500; i += 1) log.add(i % 100 === 0 ? 'red herring' : 'herring red', 'a@x');
   await log.commit();
+  // All but every hundredth are gone, which only who reads them finds out.
+  for (let i = 0; i < 500; i += 1) if (i % 100 !== 0) log.messages[i] = undefined;
   const limits = { searchFetchMax: 150 };
-  const first = log.page('"red herring"', { rsm: { before: '', max: 10 } }, limits) as FoundPage;
-  t.same(first.page, { entries: first.page.entries, first: '401', last: '401', complete: false });
-  const next = log.page('"red herring"', { rsm: { before: '401', max: 10 } }, limits) as FoundPage;
+  const first = log.page('herring', { rsm: { before: '', max: 10 } }, limits) as FoundPage;
+  t.match(first.page, { first: '401', last: '401', complete: false });
+  const next = log.page('herring', { rsm: { before: '401', max: 10 } }, limits) as FoundPage;
   t.match(next.page, { first: '301', last: '301', complete: false });
-  const none = log.page('"red herring"', { rsm: { before: '', max: 10 } }, { searchFetchMax: 50 });
+  const none = log.page('herring', { rsm: { before: '', max: 10 } }, { searchFetchMax: 50 });
   t.match(none, { error: 'resource-constraint' }, 'there is no id to go on from');
+  t.match(log.page('"red herring"', { rsm: { before: '', max: 10 } }, { searchFetchMax: 6 }), {
+    page: { complete: true },
+  });
   t.match(log.page('salmon', { rsm: { max: 10 } }, { searchScanMax: 499 }), { error: 'resource-constraint' });
   t.match(log.page('salmon', { rsm: { max: 10 } }, { searchScanMax: 501 }), { page: { entries: [], complete: true } });
+});
+
+t.test('of messages whose words are no phrase only so many are looked at', async (t) => {
+  const log = await TestLog.open();
+  for (let i = 0; i < 3 * SPAN; i += 1) {
+    log.add(i % 20 === 0 ? 'herring red' : 'plain', 'a@x');
+    if (i % 100 === 0) await log.commit();
+  }
+  await log.commit();
+  t.equal(log.row?.spans, 2);
+  const rsm = { max: 10 };
+  t.match(log.page('"red herring"', { rsm }, { searchScanMax: 1000 }), { error: 'resource-constraint' });
+  t.match(log.page('"red herring"', { rsm }), { page: { entries: [], complete: true } });
+  const half = log.page('"herring red"', { rsm: { max: 100 } }, { searchScanMax: 1000 }) as FoundPage;
+  t.equal(half.page.complete, false);
+  t.ok(half.page.entries.length > 0 && half.page.entries.length < 100);
 });
 
 t.test('what a page cannot be asked for', async (t) => {

@@ -138,7 +138,7 @@ export function forgottenRows(
 ): readonly (readonly [key: string, value: Uint8Array | typeof DELETED])[] {
   if (pointer.w === undefined) return [];
   const span = spanOf(seq);
-  const buckets = new Set([...hashesIn(pointer.w), chatHash(pointer.c)].map(bucketOf));
+  const buckets = new Set([...hashesIn(pointer.w).add(chatHash(pointer.c))].map(bucketOf));
   const writes: [string, Uint8Array | typeof DELETED][] = [];
   for (const bucket of buckets) {
     const key = fulltextKey(owner, bucket, span);

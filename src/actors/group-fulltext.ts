@@ -18,7 +18,7 @@ export class GroupIndex {
   /** with what the turns that are on their way write */
   #row: FulltextRow;
 
-  /** @param wordsMax distinct words of a message that was logged before words were kept */
+  /** @param wordsMax words of a message that was logged before words were kept */
   constructor(room: string, shard: number, store: LogStore, wordsMax: number) {
     this.#room = room;
     this.#shard = shard;

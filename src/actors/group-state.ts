@@ -112,7 +112,7 @@ export interface GroupLimits extends LogLimits {
   /** how often sessions of occupants are asked whether they are still there, ms */
   readonly askEveryMs: number;
   readonly page: PageLimits;
-  /** distinct words of a message by which it can be found (XEP-0431) */
+  /** words of a message by which it can be found (XEP-0431): the first so many */
   readonly searchWordsMax: number;
   newId(): string;
 }

@@ -61,12 +61,15 @@ function fold(text: string): string {
 /** Hashes of the words found last; one text at a time. */
 let scratch = new Uint32Array(256);
 
+/** Stands at the end of packed words when there were more. */
+export const MORE = 0;
+
 /**
- * Hashes of a text's distinct words, 4 bytes each, little-endian: at most `max`, those of the first words.
+ * Hashes of a text's words in their order, 4 bytes each, little-endian: of the first `max`, then `MORE` when it has more.
  * @returns undefined when it has no word
  */
 export function packedWords(text: string, max: number): Uint8Array | undefined {
-  if (scratch.length < max) scratch = new Uint32Array(max);
+  if (scratch.length <= max) scratch = new Uint32Array(max + 1);
   const count = ASCII.test(text) ? hashAscii(bounded(text), max) : hashAll(wordsOf(text), max);
   if (count === 0) return undefined;
   const packed = new Uint8Array(4 * count);
@@ -80,7 +83,7 @@ export function packedWords(text: string, max: number): Uint8Array | undefined {
   return packed;
 }
 
-/** Most texts need no string for a word, nor an expression to find it. */
+/** Most texts need no string for a word, nor an expression to find it. @returns how many are in `scratch` */
 function hashAscii(text: string, max: number): number {
   const { length } = text;
   let count = 0;
@@ -90,30 +93,29 @@ function hashAscii(text: string, max: number): number {
     let code = text.charCodeAt(i);
     if (code >= 65 && code <= 90) code |= 32;
     if ((code >= 97 && code <= 122) || (code >= 48 && code <= 57)) {
+      if (count === max) return withMore(count);
       hash = Math.imul(hash ^ code, PRIME);
       inWord = true;
     } else if (inWord) {
-      count = note(finish(hash), count);
-      if (count >= max) return count;
+      scratch[count] = finish(hash);
+      count += 1;
       hash = SEED;
       inWord = false;
     }
   }
-  return inWord ? note(finish(hash), count) : count;
+  if (!inWord) return count;
+  scratch[count] = finish(hash);
+  return count + 1;
 }
 
 function hashAll(words: readonly string[], max: number): number {
-  let count = 0;
-  for (const word of words) {
-    count = note(wordHash(word), count);
-    if (count >= max) break;
-  }
-  return count;
+  const count = Math.min(words.length, max);
+  for (let i = 0; i < count; i += 1) scratch[i] = wordHash(words[i]!);
+  return count < words.length ? withMore(count) : count;
 }
 
-function note(hash: number, count: number): number {
-  for (let i = 0; i < count; i += 1) if (scratch[i] === hash) return count;
-  scratch[count] = hash;
+function withMore(count: number): number {
+  scratch[count] = MORE;
   return count + 1;
 }
 
@@ -132,5 +134,6 @@ function finish(hash: number): number {
   let h = hash;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  // None is MORE.
+  return (h ^ (h >>> 16)) >>> 0 || 1;
 }

@@ -1,3 +1,4 @@
+import { wordHash } from '../base/words.ts';
 import { candidates, type FulltextReader, type Meter } from './fulltext-scan.ts';
 import { type MamPage, type PageLimits, pageOf } from './mam-page.ts';
 import type { MamFault, MamQuery } from './mam-query.ts';
@@ -44,7 +45,8 @@ export function* findPage(
   const back = query.rsm.before !== undefined;
   const max = Math.min(query.rsm.max ?? options.pageDefault, options.pageMax);
   const chat = query.with && options.chatOf(query.with.bare);
-  const wanted = { hashes: fulltext.hashes, ...(chat !== undefined && { chat }) };
+  const phrases = fulltext.phrases.filter(({ length }) => length > 1).map((phrase) => phrase.map(wordHash));
+  const wanted = { hashes: fulltext.hashes, phrases, ...(chat !== undefined && { chat }) };
   const meter: Meter = { left: options.searchScanMax };
   let fetches = options.searchFetchMax;
   const walk = candidates(reader, wanted, range, back, meter);

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { MORE } from '../base/words.ts';
 import {
   bucketOf,
   buildRows,
   hasAll,
   hashesIn,
+  mayHavePhrase,
   type Placed,
   placesOf,
   SPAN,
@@ -19,7 +21,7 @@ function packed(hashes: readonly number[]): Uint8Array {
 }
 
 /** Few and adjacent ones, and the ends of the range. */
-const hash = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.constantFrom(0x7fffffff, 0x80000000, 0xffffffff));
+const hash = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constantFrom(0x7fffffff, 0x80000000, 0xffffffff));
 const span = fc.array(fc.record({ place: fc.integer({ min: 0, max: SPAN - 1 }), hashes: fc.array(hash) }));
 
 /** Places by word, told plainly. */
@@ -76,10 +78,17 @@ t.test('the chat stands among the words', async (t) => {
 
 t.test('packed words', async (t) => {
   const words = packed([5, 0xffffffff, 7]);
-  t.same(hashesIn(words), [5, 0xffffffff, 7]);
+  t.same([...hashesIn(words)], [5, 0xffffffff, 7]);
+  t.same([...hashesIn(packed([5, 5, MORE]))], [5]);
+  t.same([...buildRows([{ place: 0, words: packed([5, MORE]) }]).keys()], [5], 'which is no word');
   t.ok(hasAll(words, [0xffffffff, 5]));
   t.notOk(hasAll(words, [5, 6]));
   t.notOk(hasAll(new Uint8Array(), [5]));
+  t.ok(mayHavePhrase(words, [0xffffffff, 7]));
+  t.ok(mayHavePhrase(words, [5, 0xffffffff, 7]));
+  t.notOk(mayHavePhrase(words, [5, 7]));
+  t.notOk(mayHavePhrase(words, [7, 5]));
+  t.ok(mayHavePhrase(packed([5, 6, MORE]), [7, 8]), 'among those that were left out');
 });
 
 t.test('seqs begin at 1, spans at 0', async (t) => {

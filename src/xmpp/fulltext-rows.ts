@@ -1,3 +1,5 @@
+import { MORE } from '../base/words.ts';
+
 /**
  * An inverted index as rows. Messages of a log are numbered from 1; every `SPAN` of them make one span, whose words are
  * spread over `BUCKETS` rows by their hashes. A row holds, for each word of its bucket, where in the span it stands. A
@@ -33,7 +35,10 @@ export interface Placed {
 export function buildRows(messages: Iterable<Placed>): Map<number, Uint8Array> {
   const entries: number[] = [];
   for (const { place, words, chat } of messages) {
-    for (let at = 0; at + 3 < words.length; at += 4) entries.push(entryOf(hashAt(words, at), place));
+    for (let at = 0; at + 3 < words.length; at += 4) {
+      const hash = hashAt(words, at);
+      if (hash !== MORE) entries.push(entryOf(hash, place));
+    }
     if (chat !== undefined) entries.push(entryOf(chat, place));
   }
   return rowsOf(entries);
@@ -129,10 +134,11 @@ export function withoutPlace(row: Uint8Array, place: number): Uint8Array | undef
   return rowsOf(entries).values().next().value;
 }
 
-/** Hashes of what `packedWords` made. */
-export function hashesIn(words: Uint8Array): number[] {
-  const hashes: number[] = [];
-  for (let at = 0; at + 3 < words.length; at += 4) hashes.push(hashAt(words, at));
+/** Distinct hashes of what `packedWords` made. */
+export function hashesIn(words: Uint8Array): Set<number> {
+  const hashes = new Set<number>();
+  for (let at = 0; at + 3 < words.length; at += 4) hashes.add(hashAt(words, at));
+  hashes.delete(MORE);
   return hashes;
 }
 
@@ -146,4 +152,12 @@ export function hasAll(words: Uint8Array, hashes: readonly number[]): boolean {
     for (let at = 0; at + 3 < words.length; at += 4) if (hashAt(words, at) === hash) return true;
     return false;
   });
+}
+
+/** May these words follow one another there? Where words were left out, they may. */
+export function mayHavePhrase(words: Uint8Array, phrase: readonly number[]): boolean {
+  if (hashAt(words, words.length - 4) === MORE) return true;
+  for (let at = 0; at + 4 * phrase.length <= words.length; at += 4)
+    if (phrase.every((hash, i) => hashAt(words, at + 4 * i) === hash)) return true;
+  return false;
 }

@@ -1,5 +1,5 @@
 import { wordHash } from '../base/words.ts';
-import { bucketOf, GROUP, hasAll, placesOf, SPAN, spanOf } from './fulltext-rows.ts';
+import { bucketOf, GROUP, hasAll, mayHavePhrase, placesOf, SPAN, spanOf } from './fulltext-rows.ts';
 import type { ArchiveReader, InboxPointer } from './mam-view.ts';
 
 /** What a search reads. Synchronous. Pointers carry the hashes of their messages' words (`w`). */
@@ -18,6 +18,8 @@ export interface FulltextReader extends Pick<ArchiveReader, 'last' | 'read'> {
 export interface Wanted {
   /** hashes of words, at least one */
   readonly hashes: readonly number[];
+  /** those of words that follow one another, two or more */
+  readonly phrases: readonly (readonly number[])[];
   /** chatId; absent: any */
   readonly chat?: string;
 }
@@ -27,7 +29,7 @@ export interface Candidate {
   readonly record: InboxPointer;
 }
 
-/** How much may still be looked at; below 1 the scan ends. One is a pointer, or a span of one word. */
+/** How much may still be looked at; below 1 the scan ends. One is a pointer, or a span of one word; a read of a few pointers by themselves is 16 more. */
 export interface Meter {
   left: number;
 }
@@ -57,7 +59,14 @@ export function* candidates(
     { walk: byPointers, from: Math.max(from, first, indexed + 1), to },
   ];
   if (back) parts.reverse();
-  for (const part of parts) if (part.from <= part.to) yield* part.walk(reader, wanted, part, back, meter);
+  for (const part of parts) {
+    if (part.from > part.to) continue;
+    for (const one of part.walk(reader, wanted, part, back, meter)) if (mayHavePhrases(one, wanted)) yield one;
+  }
+}
+
+function mayHavePhrases({ record: { w } }: Candidate, { phrases }: Wanted): boolean {
+  return w === undefined || phrases.every((phrase) => mayHavePhrase(w, phrase));
 }
 
 type Range = Parameters<typeof candidates>[2];
@@ -107,7 +116,8 @@ function* byRows(
     for (const [span, places] of spansWith(reader, all, group, back)) {
       const low = span * SPAN + 1;
       const seqs = places.map((place) => low + place).filter((seq) => seq >= from && seq <= to);
-      yield* pointersOf(reader, back ? seqs.reverse() : seqs);
+      yield* pointersOf(reader, back ? seqs.reverse() : seqs, meter);
+      if (meter.left < 1) return;
     }
   }
 }
@@ -152,14 +162,18 @@ function common(a: readonly number[], b: readonly number[]): number[] {
 /** Pointers that lie so close are read in one go. */
 const NEAR = 16;
 
+/** What a read costs by itself, in pointers of it. */
+const READ = 16;
+
 /** @param seqs in order, rising or falling */
-function* pointersOf(reader: FulltextReader, seqs: readonly number[]): Generator<Candidate> {
-  for (let i = 0; i < seqs.length; ) {
+function* pointersOf(reader: FulltextReader, seqs: readonly number[], meter: Meter): Generator<Candidate> {
+  for (let i = 0; i < seqs.length && meter.left >= 1; ) {
     let end = i + 1;
     while (end < seqs.length && end - i < CHUNK && Math.abs(seqs[end]! - seqs[end - 1]!) <= NEAR) end += 1;
     const ends = [seqs[i]!, seqs[end - 1]!];
     const from = Math.min(...ends);
     const to = Math.max(...ends);
+    meter.left -= READ + to - from;
     const found = new Map(reader.read({ from, to, limit: to - from + 1 }).map((one) => [one.seq, one]));
     for (; i < end; i += 1) {
       const one = found.get(seqs[i]!);

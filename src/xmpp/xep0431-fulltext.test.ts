@@ -39,7 +39,7 @@ const words = (inner: string): number => (fulltextWords(parse(`<message>${inner}
 
 t.test('which words of a message count', async (t) => {
   const table: [what: string, inner: string, count: number][] = [
-    ['its body', '<body>O Romeo, Romeo!</body>', 2],
+    ['its body', '<body>O Romeo, Romeo!</body>', 3],
     ['bodies of all languages', `<body>yes</body><body xml:lang='fr'>oui</body>`, 2],
     ['none without a body', `<active xmlns='http://jabber.org/protocol/chatstates'/>`, 0],
     ['none of an empty one', '<body/>', 0],
@@ -54,7 +54,7 @@ t.test('which words of a message count', async (t) => {
     ['of the subject', `<body>one</body><fallback xmlns='urn:xmpp:fallback:0'><subject/></fallback>`, 1],
   ];
   for (const [what, inner, count] of table) t.equal(words(inner), count, what);
-  t.equal(fulltextWords(parse('<message><body>a b c</body></message>'), 2)?.length, 8, 'the first so many');
+  t.equal(fulltextWords(parse('<message><body>a b c</body></message>'), 1)?.length, 8, 'the first so many');
   t.equal(fulltextWordsOf({ inner: '<body>a b</body>' }, 9)?.length, 8, 'of a logged one');
   t.equal(fulltextWordsOf({ inner: '<active/>' }, 9), undefined);
 });

@@ -72,7 +72,7 @@ function standsForAll(fallback: Element): boolean {
 
 /**
  * Hashes of a message's words for the index (packedWords), undefined when it has none.
- * @param wordsMax distinct words that count; by others the message is not found
+ * @param wordsMax words that count; by others the message is not found
  */
 export function fulltextWords(message: Element, wordsMax: number): Uint8Array | undefined {
   const bodies = bodiesOf(message);
