@@ -78,11 +78,16 @@ function fanOut({ group, turn }: GroupStep, record: MessageRecord): void {
     turn.effects.push({ t: 'toSession', to, msg: { t: 'said', chat: group.id, seq, record } });
 }
 
-/** Of a member the inbox has to have it before the stanza counts as handled. */
+/**
+ * The inbox of a member has to have it before the stanza counts as handled. Who was taken out meanwhile, and perhaps let
+ * in again, gets what was said before that all the same.
+ */
 export function said({ group }: GroupStep, { sender }: Send): SendOutcome {
   const affiliate = group.affiliates.get(sender);
-  const waits = affiliate !== undefined && isMember(affiliate.affiliation) && group.lastSeq > affiliate.since;
-  return waits ? { ok: true, upTo: group.lastSeq } : { ok: true };
+  if (affiliate === undefined) return { ok: true };
+  const { affiliation, since, before } = affiliate;
+  const upTo = isMember(affiliation) && group.lastSeq > since ? group.lastSeq : before;
+  return upTo > 0 ? { ok: true, upTo } : { ok: true };
 }
 
 /** @returns false when it may not, which has been answered */

@@ -33,6 +33,16 @@ t.test('a message that comes again is answered again and said once', async (t) =
   t.same(said(again), ['alice: ok 1'], 'with up to where the inbox has to be');
 });
 
+t.test('who was taken out and let in again meanwhile has to have what was said before', async (t) => {
+  const group = room({ affiliates: { [ALICE]: 'owner', [BOB]: 'member' }, occupants: { [A1]: 'al', [B1]: 'bo' } });
+  const one = numbered(send(B1, '<body>x</body>', { oid: 'o1' }), 1);
+  turnOf(group, [one]);
+  for (const affiliation of ['none', 'member']) {
+    turnOf(group, [admin(A1, `jid='${BOB}' affiliation='${affiliation}'`)]);
+    t.same(said(turnOf(group, [one])), ['bob: ok 1'], affiliation);
+  }
+});
+
 t.test('a message that was decided in a turn that was lost is refused for now when it comes again', async (t) => {
   const group = room({ occupants: { [A1]: 'al' } });
   group.order.take(numbered(send(A1, ''), 1));

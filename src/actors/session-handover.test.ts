@@ -141,6 +141,21 @@ t.test('a session that is lost on the way ends its sockets, and the clients come
   t.same(bodies(back.conn.take()), ['x']);
 });
 
+t.test('a session does not go on behind a leader that it missed', async (t) => {
+  const { cluster, b } = await pair();
+  const bob = await cluster.bind('n1', b);
+  const shard = cluster.shardOf(sessionKey(b));
+  cluster.node('n2').runtime.pause(shard);
+  await cluster.settle();
+  await cluster.give(shard, 'n3', false);
+  await cluster.give(shard, 'n1');
+  for (const { runtime } of cluster.nodes.values()) runtime.moved(shard);
+  await cluster.pass(1000);
+  t.match(bob.conn.closed, { t: 'detached' }, 'the user may have been at work at n3');
+  t.equal(cluster.node('n1').runtime.stats().streams, 0);
+  t.same(cluster.crashes, []);
+});
+
 t.test('a session with a turn on its way to the log does not move', async (t) => {
   const { cluster, b } = await pair();
   const bob = await cluster.bind('n2', b);

@@ -21,6 +21,8 @@ export interface SessionBlob {
   readonly v: 1;
   readonly user: string;
   readonly run: string | undefined;
+  /** epoch of its shard's leadership there */
+  readonly era: number;
   readonly nextToken: number;
   readonly nextSid: number;
   readonly sends: { readonly tokens: number; readonly at: number };
@@ -122,11 +124,12 @@ export function exportSession(
       .filter((one) => one.sid === sid && one.n > 0)
       .map(({ n }) => n)
       .sort((a, b) => a - b);
-  const { user, run, nextToken, nextSid, sends, online, onlineRooms, inboxSeq } = session;
+  const { user, run, era, nextToken, nextSid, sends, online, onlineRooms, inboxSeq } = session;
   return {
     v: 1,
     user,
     run,
+    era,
     nextToken,
     nextSid,
     sends: { ...sends },
@@ -189,6 +192,7 @@ export function importSession(
   connOf: (place: StreamPlace) => ConnPort,
 ): boolean {
   if (!session.exists) return false;
+  if (session.era !== blob.era + 1 && session.parts.rules.latestSessionSends) return false;
   const atWork = session.streams().length > 0 || session.pendingSends.size > 0;
   if (atWork && session.parts.rules.oneSessionAtWork) return false;
   session.run = blob.run;

@@ -55,14 +55,18 @@ function noteAnswered({ unanswered }: SessionState, token: number, { chat }: Pen
  * chat's outbox sees to that; if late, the client's window fills.
  * @returns false when there is nothing to wait for
  */
-export function awaitItem(session: SessionState, token: number, upTo: number): boolean {
+export function awaitItem(session: SessionState, token: number, upTo: number | undefined): boolean {
   const pending = session.pendingSends.get(token);
-  if (pending === undefined || !session.parts.rules.handledBehindInbox) return false;
-  if (pending.upTo !== undefined) return true;
+  if (pending === undefined || upTo === undefined || !session.parts.rules.handledBehindInbox) return false;
   if (cursorOf(session, pending.chat) >= upTo) return false;
   noteAnswered(session, token, pending);
   keepSend(session, token, { ...pending, upTo });
   return true;
+}
+
+/** The chat has taken it: what it answers to a repetition, as when the sender is no member any more, changes nothing. */
+export function isTaken({ pendingSends }: SessionState, token: number): boolean {
+  return pendingSends.get(token)?.upTo !== undefined;
 }
 
 /** @returns sends to this chat that the inbox now has, which are forgotten with that */
@@ -79,6 +83,26 @@ export function takeUntaken(session: SessionState, chat: string): PendingSend[] 
   }
   if (tokens.length === 0) session.untaken.delete(chat);
   return taken;
+}
+
+/**
+ * The log refused what had brought the item, or what followed on that: the send waits as before, for the chat brings the
+ * item again.
+ * @returns false when the committed inbox has it
+ */
+export function awaitAgain(session: SessionState, pending: PendingSend): boolean {
+  const { send, chat, upTo = 0, stream } = pending;
+  if (stream.ended || cursorOf(session, chat) >= upTo) return false;
+  const { pendingSends, untaken } = session;
+  // Both are in the order of tokens, and this one comes back between others.
+  const all = [...pendingSends, [send.token, pending] as const].sort(([a], [b]) => a - b);
+  pendingSends.clear();
+  for (const [token, one] of all) pendingSends.set(token, one);
+  untaken.set(
+    chat,
+    [...(untaken.get(chat) ?? []), send.token].sort((a, b) => a - b),
+  );
+  return true;
 }
 
 function cursorOf(session: SessionState, chat: string): number {

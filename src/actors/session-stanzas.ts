@@ -24,7 +24,7 @@ import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
 import { isRoomAddress, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
-import { awaitItem, keepSend, orderOf, takeSend, takeUntaken } from './session-sends.ts';
+import { awaitItem, isTaken, keepSend, orderOf, takeSend, takeUntaken } from './session-sends.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable, unknownRefusals } from './session-streams.ts';
 import type { Refusal, SessionEffect, Stream } from './session-types.ts';
@@ -194,11 +194,11 @@ function decide(
 
 /** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */
 export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome, group?: GroupAnswer): void {
-  if (outcome.ok && outcome.upTo !== undefined && awaitItem(session, token, outcome.upTo)) return;
+  if (isTaken(session, token) || (outcome.ok && awaitItem(session, token, outcome.upTo))) return;
   const pending = takeSend(session, token);
   if (pending === undefined) return;
   if (group !== undefined) onGroupAnswer(session, pending, group);
-  onDecided(session, pending, outcome);
+  onDecided(session, outcome.ok ? { ...pending, upTo: outcome.upTo } : pending, outcome);
   if (outcome.ok || !isForNow(outcome.condition) || !session.parts.rules.refusalsChained) return;
   // The chat does not take them either (SenderOrder), but it may move, and would be given them as the first ones.
   for (const behind of [...(session.unanswered.get(pending.chat) ?? [])]) {
@@ -228,9 +228,11 @@ function onDecided(session: SessionState, pending: PendingSend, outcome: SendOut
     effects.push({ t: 'stanza', stream, xml, seq: 0, ...(refusal && { refusal }) });
   }
   if (n > 0) effects.push({ t: 'handled', stream, n });
-  // The chat has decided, whatever becomes of what else is in this turn.
   session.turn.effects.push(...effects);
-  session.turn.onFail.push(...effects);
+  // The chat has decided, whatever becomes of what else is in this turn; but the inbox may not have it then.
+  if (n > 0 && outcome.ok && pending.upTo !== undefined && session.parts.rules.handledBehindInbox)
+    session.turn.onFail.push({ t: 'awaitAgain', pending });
+  else session.turn.onFail.push(...effects);
 }
 
 /** With the effect that sends its error, and only then: it counts until that is acked. @returns undefined when the stream counts no stanzas */

@@ -231,7 +231,7 @@ export class SessionState implements SessionPort {
 
   #adopt({ blob, connOf }: Extract<SessionMessage, { t: 'adopt' }>): void {
     if (importSession(this, blob, connOf)) return;
-    const reason = { t: 'detached', why: 'the session was at work here already' } as const;
+    const reason = { t: 'detached', why: 'the session cannot go on here' } as const;
     for (const { place } of blob.streams) {
       const conn = place && connOf(place);
       if (conn !== undefined) this.turn.always({ t: 'reply', run: () => conn.close(reason) });
