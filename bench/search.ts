@@ -125,7 +125,6 @@ class Filled {
           oid: `o${seq}`,
           ts,
           inner,
-          ...(w && { w }),
         };
         const pointer: InboxPointer = { c: id, q: chatSeq, ts, n: chatSeq, ...(w && { w }) };
         writes.push({ t: 'append', stream: messageStream(id), seq: chatSeq, record });

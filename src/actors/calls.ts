@@ -61,12 +61,12 @@ const inbox1Call: CallType = { name: 'inbox1', expand: (args) => expandInbox(arg
 const inboxWordsCall: CallType = {
   name: 'inbox3',
   expand(args) {
-    const [last, loud, w] = args.slice(12) as [number, number, Uint8Array];
+    const [last, loud, w] = args.slice(12) as [number, number, string];
     return expandInbox(args, { last, loud }, w);
   },
 };
 
-function expandInbox(args: readonly unknown[], more: Pick<UserChatRow, 'last' | 'loud'>, w?: Uint8Array): PlainWrite[] {
+function expandInbox(args: readonly unknown[], more: Pick<UserChatRow, 'last' | 'loud'>, w?: string): PlainWrite[] {
   const [user, chat, seq, cur, ts, n, s, resource, rowN, unread, read, seen] = args as [
     string,
     string,

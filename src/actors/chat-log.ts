@@ -84,7 +84,7 @@ function tokOf({ order, token, source }: Send): string | undefined {
 }
 
 /** What only some messages carry. */
-export type Extras = Pick<MessageRecord, 'nick' | 'via'>;
+export type Extras = Pick<MessageRecord, 'nick' | 'via' | 'w'>;
 
 /**
  * The message takes the next place.
@@ -106,12 +106,11 @@ export function append(
   if (known && joins) return undefined;
   log.lastSeq += 1;
   log.lastTs = ts;
-  const { from, to, type, id, oid, lang, inner, flags, words } = send;
+  const { from, to, type, id, oid, lang, inner, flags } = send;
   let record: MessageRecord =
     flags === undefined
       ? { v: 1, from, to, type, id, oid, ts, lang, inner }
       : { v: 1, from, to, type, id, oid, ts, lang, inner, x: flags };
-  if (words !== undefined) record = { ...record, w: words };
   if (tok !== undefined) record = { ...record, tok };
   if (extras !== undefined) record = { ...record, ...extras };
   turn.streams.push({ t: 'append', stream: messageStream(log.id), seq: log.lastSeq, record });

@@ -234,11 +234,13 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, { rules = A
   const record = append(chat, send, turn, rules.resendsJoin, send.via && { via: send.via });
   if (record === undefined) return answer(send, stored(chat, send), turn);
   const seq = chat.lastSeq;
+  // The log does without the words: only the members' inboxes are searched.
+  const live = send.words === undefined ? record : { ...record, w: send.words };
   for (const member of chat.members) {
     if (!member.here) continue;
     const item: ChatItem = { t: 'msg', chat: chat.id, seq, first: seq === member.since + 1 };
     turn.outbox.push({ to: sessionKey(member.jid), body: item });
-    turn.live.push(record);
+    turn.live.push(live);
   }
   if (rules.answerAfterCommit) answer(send, stored(chat, send), turn);
   else turn.immediate.push({ t: 'toSession', to: send.sender, msg: answerTo(send, { ok: true }) });

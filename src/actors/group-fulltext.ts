@@ -62,7 +62,7 @@ export class GroupIndex {
       const message = record as MessageRecord;
       // A room has its messages at hand: those of before words were kept are as good as the others.
       const w = message.w ?? fulltextWordsOf(message, this.#wordsMax);
-      return { seq, record: { c: this.#room, q: seq, ts: message.ts, ...(w !== undefined && { w }) } };
+      return { seq, record: { c: this.#room, q: seq, ts: message.ts, ...(w !== '' && { w }) } };
     });
   }
 }

@@ -58,7 +58,8 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
     tellAll(step, stanza('message', { ...attrs, ...(lang !== undefined && { 'xml:lang': lang }) }, inner));
     return answer(send, { ok: true }, turn);
   }
-  const record = append(group, named as StoredSend, turn, rules.resendsJoin, { nick });
+  const extras = send.words === undefined ? { nick } : { nick, w: send.words };
+  const record = append(group, named as StoredSend, turn, rules.resendsJoin, extras);
   if (record !== undefined) fanOut(step, record);
   answer(send, said(step, send), turn);
 }

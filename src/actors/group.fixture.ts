@@ -176,7 +176,7 @@ export function logOf(count: number, inner = (seq: number): string => String(seq
       read: ({ from, to, limit }) =>
         read(from, to, limit).map(({ seq, record }) => {
           const w = fulltextWordsOf(record, 100);
-          return { seq, record: { c: ROOM, q: seq, ts: record.ts, ...(w && { w }) } };
+          return { seq, record: { c: ROOM, q: seq, ts: record.ts, ...(w !== '' && { w }) } };
         }),
     }),
   };

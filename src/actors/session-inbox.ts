@@ -8,6 +8,7 @@ import { stanza } from '../xmpp/stanza.ts';
 import { wrapCarbon } from '../xmpp/xep0280-carbons.ts';
 import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
+import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
 import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
@@ -89,7 +90,7 @@ function deliver(
   const seq = session.inboxSeq + 1;
   const next = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
   const found = n !== undefined || (inRoom && !blocked && isShown(session, chat, record));
-  const pointer = blocked ? { ...next, b: 1 as const } : withWords(next, found ? record.w : undefined);
+  const pointer = blocked ? { ...next, b: 1 as const } : found ? withWords(next, wordsOf(session, record)) : next;
   const row = nextRow(before, {
     cur: item.seq,
     seq,
@@ -119,9 +120,14 @@ function deliver(
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
 }
 
+/** A record that was read from its chat's log may come without them. */
+function wordsOf({ parts }: SessionState, record: MessageRecord): string {
+  return record.w ?? fulltextWordsOf(record, parts.limits.searchWordsMax);
+}
+
 /** One more object a delivery, in one shape for the usual case. */
-function withWords(pointer: InboxPointer, w: Uint8Array | undefined): InboxPointer {
-  if (w === undefined) return pointer;
+function withWords(pointer: InboxPointer, w: string): InboxPointer {
+  if (w === '') return pointer;
   const { c, q, ts, n, s } = pointer;
   return n !== undefined && s === undefined ? { c, q, ts, n, w } : { ...pointer, w };
 }

@@ -58,29 +58,43 @@ function fold(text: string): string {
   return plain.replace(STROKES, (letter) => STROKED[letter] ?? letter).normalize('NFC');
 }
 
-/** Hashes of the words found last; one text at a time. */
-let scratch = new Uint32Array(256);
+/** Units of a packed hash. A string costs less to keep and to write than bytes do, and one of ASCII is as short. */
+export const PACKED = 4;
+const BITS = 7;
+const LOW = 127;
+
+/** Packed hashes of the words found last; one text at a time. */
+let scratch = Buffer.alloc(1024);
 
 /** Stands at the end of packed words when there were more. */
 export const MORE = 0;
 
 /**
- * Hashes of a text's words in their order, 4 bytes each, little-endian: of the first `max`, then `MORE` when it has more.
- * @returns undefined when it has no word
+ * Hashes of a text's words in their order, each in `PACKED` ASCII characters, low bits first: of the first `max`, then
+ * `MORE` when it has more. '' when it has no word.
  */
-export function packedWords(text: string, max: number): Uint8Array | undefined {
-  if (scratch.length <= max) scratch = new Uint32Array(max + 1);
+export function packedWords(text: string, max: number): string {
+  if (scratch.length < PACKED * (max + 1)) scratch = Buffer.alloc(PACKED * (max + 1));
   const count = ASCII.test(text) ? hashAscii(bounded(text), max) : hashAll(wordsOf(text), max);
-  if (count === 0) return undefined;
-  const packed = new Uint8Array(4 * count);
-  for (let i = 0, at = 0; i < count; i += 1) {
-    const hash = scratch[i]!;
-    packed[at++] = hash;
-    packed[at++] = hash >>> 8;
-    packed[at++] = hash >>> 16;
-    packed[at++] = hash >>> 24;
-  }
-  return packed;
+  return scratch.toString('latin1', 0, PACKED * count);
+}
+
+function note(hash: number, place: number): void {
+  const at = PACKED * place;
+  scratch[at] = hash & LOW;
+  scratch[at + 1] = (hash >>> BITS) & LOW;
+  scratch[at + 2] = (hash >>> (2 * BITS)) & LOW;
+  scratch[at + 3] = hash >>> (3 * BITS);
+}
+
+/** The packed hash that begins at `at`. */
+export function hashAt(words: string, at: number): number {
+  return (
+    words.charCodeAt(at) |
+    (words.charCodeAt(at + 1) << BITS) |
+    (words.charCodeAt(at + 2) << (2 * BITS)) |
+    (words.charCodeAt(at + 3) << (3 * BITS))
+  );
 }
 
 /** Most texts need no string for a word, nor an expression to find it. @returns how many are in `scratch` */
@@ -97,32 +111,32 @@ function hashAscii(text: string, max: number): number {
       hash = Math.imul(hash ^ code, PRIME);
       inWord = true;
     } else if (inWord) {
-      scratch[count] = finish(hash);
+      note(finish(hash), count);
       count += 1;
       hash = SEED;
       inWord = false;
     }
   }
   if (!inWord) return count;
-  scratch[count] = finish(hash);
+  note(finish(hash), count);
   return count + 1;
 }
 
 function hashAll(words: readonly string[], max: number): number {
   const count = Math.min(words.length, max);
-  for (let i = 0; i < count; i += 1) scratch[i] = wordHash(words[i]!);
+  for (let i = 0; i < count; i += 1) note(wordHash(words[i]!), i);
   return count < words.length ? withMore(count) : count;
 }
 
 function withMore(count: number): number {
-  scratch[count] = MORE;
+  note(MORE, count);
   return count + 1;
 }
 
 const SEED = 0x811c9dc5;
 const PRIME = 0x01000193;
 
-/** 32 bits of a folded word, unsigned (FNV-1a over its UTF-16 units, then mixed). Part of the format on disk. */
+/** 28 bits of a folded word (FNV-1a over its UTF-16 units, then mixed). Part of the format on disk. */
 export function wordHash(word: string): number {
   let hash = SEED;
   for (let i = 0; i < word.length; i += 1) hash = Math.imul(hash ^ word.charCodeAt(i), PRIME);
@@ -135,5 +149,5 @@ function finish(hash: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   // None is MORE.
-  return (h ^ (h >>> 16)) >>> 0 || 1;
+  return (h ^ (h >>> 16)) >>> 4 || 1;
 }

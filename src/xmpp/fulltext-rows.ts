@@ -1,4 +1,4 @@
-import { MORE } from '../base/words.ts';
+import { hashAt, MORE, PACKED } from '../base/words.ts';
 
 /**
  * An inverted index as rows. Messages of a log are numbered from 1; every `SPAN` of them make one span, whose words are
@@ -26,7 +26,7 @@ export function spanOf(seq: number): number {
 /** What a span is made of: place in it (from 0) and packed hashes. */
 export interface Placed {
   readonly place: number;
-  readonly words: Uint8Array;
+  readonly words: string;
   /** one more hash, of the chat it is in */
   readonly chat?: number | undefined;
 }
@@ -35,7 +35,7 @@ export interface Placed {
 export function buildRows(messages: Iterable<Placed>): Map<number, Uint8Array> {
   const entries: number[] = [];
   for (const { place, words, chat } of messages) {
-    for (let at = 0; at + 3 < words.length; at += 4) {
+    for (let at = 0; at < words.length; at += PACKED) {
       const hash = hashAt(words, at);
       if (hash !== MORE) entries.push(entryOf(hash, place));
     }
@@ -135,29 +135,25 @@ export function withoutPlace(row: Uint8Array, place: number): Uint8Array | undef
 }
 
 /** Distinct hashes of what `packedWords` made. */
-export function hashesIn(words: Uint8Array): Set<number> {
+export function hashesIn(words: string): Set<number> {
   const hashes = new Set<number>();
-  for (let at = 0; at + 3 < words.length; at += 4) hashes.add(hashAt(words, at));
+  for (let at = 0; at < words.length; at += PACKED) hashes.add(hashAt(words, at));
   hashes.delete(MORE);
   return hashes;
 }
 
-function hashAt(words: Uint8Array, at: number): number {
-  return (words[at]! | (words[at + 1]! << 8) | (words[at + 2]! << 16) | (words[at + 3]! << 24)) >>> 0;
-}
-
 /** True when all of these are among the packed ones. */
-export function hasAll(words: Uint8Array, hashes: readonly number[]): boolean {
+export function hasAll(words: string, hashes: readonly number[]): boolean {
   return hashes.every((hash) => {
-    for (let at = 0; at + 3 < words.length; at += 4) if (hashAt(words, at) === hash) return true;
+    for (let at = 0; at < words.length; at += PACKED) if (hashAt(words, at) === hash) return true;
     return false;
   });
 }
 
 /** May these words follow one another there? Where words were left out, they may. */
-export function mayHavePhrase(words: Uint8Array, phrase: readonly number[]): boolean {
-  if (hashAt(words, words.length - 4) === MORE) return true;
-  for (let at = 0; at + 4 * phrase.length <= words.length; at += 4)
-    if (phrase.every((hash, i) => hashAt(words, at + 4 * i) === hash)) return true;
+export function mayHavePhrase(words: string, phrase: readonly number[]): boolean {
+  if (hashAt(words, words.length - PACKED) === MORE) return true;
+  for (let at = 0; at + PACKED * phrase.length <= words.length; at += PACKED)
+    if (phrase.every((hash, i) => hashAt(words, at + PACKED * i) === hash)) return true;
   return false;
 }

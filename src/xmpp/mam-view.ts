@@ -26,8 +26,8 @@ export interface InboxPointer {
   readonly h?: 1;
   /** of somebody whom the user blocked (XEP-0191): hidden, and for no device either */
   readonly b?: 1;
-  /** hashes of the message's words (XEP-0431), when the user may find it by them */
-  readonly w?: Uint8Array;
+  /** hashes of the message's words (packedWords), when the user may find it by them (XEP-0431) */
+  readonly w?: string;
 }
 
 /** One record of a chat's index stream of this user. */

@@ -71,12 +71,12 @@ function standsForAll(fallback: Element): boolean {
 }
 
 /**
- * Hashes of a message's words for the index (packedWords), undefined when it has none.
+ * Hashes of a message's words for the index (packedWords), '' when it has none.
  * @param wordsMax words that count; by others the message is not found
  */
-export function fulltextWords(message: Element, wordsMax: number): Uint8Array | undefined {
+export function fulltextWords(message: Element, wordsMax: number): string {
   const bodies = bodiesOf(message);
-  if (bodies.length === 0) return undefined;
+  if (bodies.length === 0) return '';
   // Where one ends no phrase goes on; for the hashes that does not matter.
   return packedWords(bodies.length === 1 ? bodies[0]! : bodies.join('\n'), wordsMax);
 }
@@ -86,8 +86,8 @@ function parsed({ inner }: Pick<MessageRecord, 'inner'>): Element {
 }
 
 /** The same of a message that is in the log already. */
-export function fulltextWordsOf(record: Pick<MessageRecord, 'inner'>, wordsMax: number): Uint8Array | undefined {
-  return record.inner.includes('<body') ? fulltextWords(parsed(record), wordsMax) : undefined;
+export function fulltextWordsOf(record: Pick<MessageRecord, 'inner'>, wordsMax: number): string {
+  return record.inner.includes('<body') ? fulltextWords(parsed(record), wordsMax) : '';
 }
 
 /** Is all of it in this message? */
