@@ -258,7 +258,11 @@ const defaults: Config = {
     /** who may make a group by entering a room that is not there: `everyone` or `nobody` */
     create: 'everyone',
     /** members of a group; one more is refused. Each message makes one inbox entry a member */
-    membersMax: 1000,
+    membersMax: 10_000,
+    /** with more members than this their inboxes fetch what is said, instead of getting each message by itself */
+    pointersFrom: 1000,
+    /** milliseconds between two times that the members of such a group are told to fetch; its devices wait that long */
+    pointerMs: 1000,
     /** devices in a room at once */
     occupantsMax: 2000,
     /** devices in a room above which nobody is told of others' presence: it grows with the square of them */

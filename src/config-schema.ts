@@ -178,8 +178,10 @@ export const configSchema = section({
   }),
   groups: section({
     create: oneOf('everyone', 'nobody'),
-    membersMax: int(1, 10_000),
-    occupantsMax: int(1, 10_000),
+    membersMax: int(1, 60_000),
+    pointersFrom: int(0, 60_000),
+    pointerMs: int(100, 60_000),
+    occupantsMax: int(1, 60_000),
     presenceMax: int(0, 10_000),
     historyDefault: int(0, 1000),
     historyMax: int(0, 1000),

@@ -66,6 +66,8 @@ function groupOptionsOf(config: Config): GroupOptions {
   return {
     roomDomain: roomDomainOf(config),
     membersMax: groups.membersMax,
+    pointersFrom: groups.pointersFrom,
+    pointerMs: groups.pointerMs,
     occupantsMax: groups.occupantsMax,
     presenceMax: groups.presenceMax,
     historyMax: groups.historyMax,

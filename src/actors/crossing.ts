@@ -191,6 +191,7 @@ export class Crossing {
       case 'sweep':
       case 'flush':
       case 'run':
+      case 'pulled':
       case 'orphans':
       case 'adopt':
         return;

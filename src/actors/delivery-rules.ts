@@ -38,6 +38,8 @@ export interface DeliveryRules {
   readonly membershipsChained: boolean;
   /** Sessions of occupants are asked whether they are still in the room. */
   readonly occupantsAsked: boolean;
+  /** Who is taken out of a large group is pointed to what was said before. */
+  readonly leaversPointed: boolean;
   /** What a group hands to a direct chat is acknowledged when it is decided there. */
   readonly relaysAckedDecided: boolean;
 }
@@ -60,6 +62,7 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   roomGapsFetched: true,
   membershipsChained: true,
   occupantsAsked: true,
+  leaversPointed: true,
   relaysAckedDecided: true,
 };
 

@@ -12,6 +12,8 @@ const A = `a@${DOMAIN}`;
 const GROUPS = {
   roomDomain: ROOMS,
   membersMax: 10,
+  pointersFrom: 10,
+  pointerMs: 1000,
   occupantsMax: 10,
   presenceMax: 10,
   historyMax: 10,

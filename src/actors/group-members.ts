@@ -1,4 +1,6 @@
 import { type Affiliation, isMember } from '../xmpp/muc-words.ts';
+import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { postPointer } from './group-fan-out.ts';
 import { affiliationOf, type GroupStep, membersOf, putAffiliate } from './group-state.ts';
 
 /** Changes of membership: ops of the group's own log, so ordered with its messages. */
@@ -35,6 +37,9 @@ export function setAffiliation(step: GroupStep, user: string, affiliation: Affil
   const is = isMember(affiliation);
   const before = was ? Math.max(group.lastSeq > known.since ? group.lastSeq : 0, known.before) : (known?.before ?? 0);
   const ends = was && !is && before > 0;
+  // What was said before that is the member's still.
+  const { rules = ALL_DELIVERY_RULES } = limits;
+  if (was && !is && group.posted < group.lastSeq && rules.leaversPointed) postPointer(step, user);
   const since = was && is ? known.since : group.lastSeq;
   const keep = affiliation !== 'none' || before > 0;
   const nick = is ? known?.nick : undefined;

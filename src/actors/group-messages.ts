@@ -8,12 +8,13 @@ import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { fanOut } from './group-fan-out.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
 import { seenInRoom } from './group-seen.ts';
 import { affiliationOf, type GroupStep, holdersOf, type Occupant, putRoom, type Room } from './group-state.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
-import type { ChatItem, LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
+import type { LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
 /** Messages to a room: to all of it, to one occupant, invitations (XEP-0045 7.4, 7.5, 7.8, 8.1). */
 
@@ -60,23 +61,8 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
   }
   const extras = send.words === undefined ? { nick } : { nick, w: send.words };
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, extras);
-  if (record !== undefined) fanOut(step, record);
+  if (record !== undefined) fanOut(step, record, send.sender);
   answer(send, said(step, send), turn);
-}
-
-function fanOut({ group, turn }: GroupStep, record: MessageRecord): void {
-  const seq = group.lastSeq;
-  const usual: ChatItem = { t: 'msg', chat: group.id, seq, first: false };
-  for (const [user, { affiliation, since, before, beforeMs }] of group.affiliates) {
-    if (!isMember(affiliation)) continue;
-    const body = seq === since + 1 ? { ...usual, first: true, before, ...(before > 0 && { beforeMs }) } : usual;
-    turn.outbox.push({ to: sessionKey(user), body });
-    turn.live.push(record);
-  }
-  const strangers = new Set<string>();
-  for (const { user } of group.occupants.values()) if (!isMember(affiliationOf(group, user))) strangers.add(user);
-  for (const to of strangers)
-    turn.effects.push({ t: 'toSession', to, msg: { t: 'said', chat: group.id, seq, record } });
 }
 
 /**

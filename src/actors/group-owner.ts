@@ -14,6 +14,7 @@ import {
   type FormerRoom,
   type GroupStep,
   putAffiliate,
+  putPosted,
   putRoom,
   type Room,
 } from './group-state.ts';
@@ -80,6 +81,8 @@ export function destroy(
   }
   for (const user of [...group.affiliates.keys()]) putAffiliate(step, user, undefined);
   group.room = undefined;
+  group.posted = group.lastSeq;
+  putPosted(step, false);
   turn.streams.push({ t: 'drop', stream: messageStream(group.id) });
   turn.rows.set(groupRows(group.id) + CONFIG_KEY, { v: 1, gone: true, lastSeq: group.lastSeq } satisfies FormerRoom);
   turn.rows.set(roomIndexRow(group.id), DELETED);

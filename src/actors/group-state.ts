@@ -31,6 +31,12 @@ export interface GroupState extends ChatLog {
   readonly asked: Map<string, string>;
   /** ms since the epoch of the latest question */
   lastAskAt: number;
+  /** every member's item says at least this chatSeq (group-fan-out.ts) */
+  posted: number;
+  /** … as a row */
+  postedRow: boolean;
+  /** ms since the epoch when all members were told; 0: not since activation */
+  postedAt: number;
 }
 
 /** Row `c` of a room. */
@@ -100,6 +106,10 @@ export interface GroupLimits extends LogLimits {
   readonly roomDomain: string;
   /** members of a group; one more is refused */
   readonly membersMax: number;
+  /** with more members than this their inboxes fetch what is said, instead of getting each message by itself */
+  readonly pointersFrom: number;
+  /** … and are told of it this often at most, ms */
+  readonly pointerMs: number;
   /** occupants at once, devices counted */
   readonly occupantsMax: number;
   /** with more occupants than this nobody is told of others' presence */
@@ -137,6 +147,7 @@ export interface GroupStep {
 }
 
 export const CONFIG_KEY = 'c';
+const POSTED_KEY = 'p';
 const AFFILIATE = 'a/';
 const OCCUPANT = 'o/';
 
@@ -149,12 +160,18 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
     askedAt: 0,
     asked: new Map<string, string>(),
     lastAskAt: 0,
+    posted: 0,
+    postedRow: false,
+    postedAt: 0,
   });
   for (const [key, value] of rows) {
     if (key === CONFIG_KEY) {
       const row = value as Room | FormerRoom;
       if ('gone' in row) group.lastSeq = Math.max(group.lastSeq, row.lastSeq);
       else group.room = row;
+    } else if (key === POSTED_KEY) {
+      group.posted = value as number;
+      group.postedRow = true;
     } else if (key.startsWith(AFFILIATE)) group.affiliates.set(key.slice(AFFILIATE.length), value as Affiliate);
     else if (key.startsWith(OCCUPANT)) {
       const jid = key.slice(OCCUPANT.length);
@@ -162,7 +179,15 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
       group.occupants.set(jid, { jid, user: jid.slice(0, jid.indexOf('/')), nick, role, inner: '' });
     }
   }
+  if (!group.postedRow) group.posted = group.lastSeq;
   return group;
+}
+
+/** @param keep false: no member can lack anything */
+export function putPosted({ group, turn }: GroupStep, keep: boolean): void {
+  if (!keep && !group.postedRow) return;
+  group.postedRow = keep;
+  turn.rows.set(groupRows(group.id) + POSTED_KEY, keep ? group.posted : DELETED);
 }
 
 export function affiliationOf({ affiliates }: GroupState, user: string): Affiliation {

@@ -9,6 +9,7 @@ import { answer, bareOf, isStored, keyOf, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, ok } from './group-answers.ts';
+import { isPostDue, postPointers } from './group-fan-out.ts';
 import { leave, onPresence } from './group-join.ts';
 import { onMessage, refuse, said } from './group-messages.ts';
 import { onOwner } from './group-owner.ts';
@@ -30,6 +31,7 @@ export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<Gr
   const step: GroupStep = { group, turn, limits };
   const { rules = ALL_DELIVERY_RULES } = limits;
   take(step, message);
+  if (isPostDue(group, turn.now, limits)) postPointers(step);
   // Behind the answers: who has just been let in, in place of a ghost, knows that when it is asked.
   if (rules.occupantsAsked && isAskDue(group, turn.now, limits)) askOccupants(step);
 }

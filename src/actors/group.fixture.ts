@@ -34,11 +34,13 @@ export interface TestRoom {
   /** nick by full JID */
   readonly occupants?: Readonly<Record<string, string | OccupantRow>>;
   readonly lastSeq?: number;
+  /** of a large group: what all members were told */
+  readonly posted?: number;
 }
 
 /** A group as it is read from its rows. Without affiliates, alice owns it. */
 export function room(
-  { config, locked = false, affiliates = { [ALICE]: 'owner' }, occupants = {}, lastSeq = 0 }: TestRoom = {},
+  { config, locked = false, affiliates = { [ALICE]: 'owner' }, occupants = {}, lastSeq = 0, posted }: TestRoom = {},
   limits: GroupLimits = LIMITS,
 ): GroupState {
   const row: Room = {
@@ -56,6 +58,7 @@ export function room(
   }
   for (const [jid, one] of Object.entries(occupants))
     rows.push([`o/${jid}`, typeof one === 'string' ? { v: 1, nick: one, role: 'participant' } : one]);
+  if (posted !== undefined) rows.push(['p', posted]);
   return newGroup(newChatLog(ROOM, lastSeq, [], limits), rows);
 }
 

@@ -3,6 +3,7 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import { type ChatEntity, loadTail } from './chat.ts';
 import { answerTo, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
+import { isPostDue } from './group-fan-out.ts';
 import { GroupIndex } from './group-fulltext.ts';
 import { type GroupEffect, type GroupLimits, type GroupLog, type GroupState, newGroup } from './group-state.ts';
 import { groupStep, isAskDue } from './group-step.ts';
@@ -35,7 +36,7 @@ class GroupActor extends EntityShell<ChatMessage, GroupEffect> implements ChatEn
   }
 
   get waiting(): boolean {
-    return this.#core.isAskDue(this.#runtime.now());
+    return this.#core.isDue(this.#runtime.now());
   }
 }
 
@@ -62,8 +63,8 @@ class GroupCore {
     this.#group = this.#load();
   }
 
-  isAskDue(now: number): boolean {
-    return isAskDue(this.#group, now, this.#parts.limits);
+  isDue(now: number): boolean {
+    return isAskDue(this.#group, now, this.#parts.limits) || isPostDue(this.#group, now, this.#parts.limits);
   }
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
@@ -103,7 +104,7 @@ class GroupCore {
   #load(): GroupState {
     const { store, limits } = this.#parts;
     const prefix = groupRows(this.#id);
-    const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 1);
+    const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 2);
     const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
     const log = newChatLog(this.#id, last, tail, limits);
     return newGroup(

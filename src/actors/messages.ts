@@ -4,6 +4,7 @@ import type { Blocked } from '../xmpp/blocklist.ts';
 import type { MessageFlags, MessageRecord } from '../xmpp/message-record.ts';
 import type { PeerMessage, StanzaCondition } from '../xmpp/module.ts';
 import type { SessionBlob, StreamPlace } from './session-handover.ts';
+import type { Pull } from './session-pulls.ts';
 
 /**
  * What entities (session and chat actors) say to each other. What may cross nodes is plain (wire.ts); what carries a
@@ -32,6 +33,11 @@ export interface ChatItem {
   readonly before?: number;
   /** … and when that ended, ms since the epoch: what was before the account was made is of another one of its name */
   readonly beforeMs?: number;
+  /**
+   * of a large group: the item is a pointer, messages between the inbox and this one have no items of their own. The
+   * chatSeq before the membership, so where its messages begin
+   */
+  readonly since?: number;
 }
 
 /** Outbox item that must not be lost: between sessions (subscriptions), what becomes of a membership, a group's to a direct chat. */
@@ -209,6 +215,13 @@ export type GatewayMessage =
   | { readonly t: 'gone'; readonly sid: number; readonly conn: ConnPort; readonly clean: boolean }
   | { readonly t: 'account'; readonly ask: AccountAsk; readonly reply: (answer: AccountAnswer) => void }
   | { readonly t: 'sweep'; readonly now: number }
+  /** messages of a chat that were fetched for its inbox, from chatSeq `from` on */
+  | {
+      readonly t: 'pulled';
+      readonly pull: Pull;
+      readonly from: number;
+      readonly records: readonly (MessageRecord | undefined)[];
+    }
   /** write what waits for an op of its own accord */
   | { readonly t: 'flush' }
   /** something the shell waited for is there (a page, a derived key): goes on within a turn */

@@ -57,6 +57,8 @@ export const SESSION_LIMITS: SessionLimits = {
 export const GROUP_OPTIONS: GroupOptions = {
   roomDomain: `conference.${DOMAIN}`,
   membersMax: 5,
+  pointersFrom: 5,
+  pointerMs: 1000,
   occupantsMax: 10,
   presenceMax: 4,
   historyMax: 20,

@@ -211,6 +211,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const item = body as ChatItem | PostItem;
     const record =
       item.t === 'msg' ? ((live as MessageRecord | undefined) ?? readMessage(item.chat, item.seq)) : undefined;
+    // Its room and all that was said there were destroyed before it arrived.
+    if (item.t === 'msg' && record === undefined) return outbox.ack(source);
     const delivery = { to, source, item, record };
     const shard = crossing === undefined ? 0 : shardOf(to, routes.shards);
     if (crossing !== undefined && !routes.leads(shard)) crossing.deliver(shard, delivery);

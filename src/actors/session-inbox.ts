@@ -14,6 +14,7 @@ import { type ChatNames, inboxWrite } from './calls.ts';
 import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
+import { pullMissing } from './session-pulls.ts';
 import { pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
@@ -44,28 +45,41 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
     return;
   }
   // A gap: an earlier item was lost on the way. The source sends both again, in order.
-  if (rules.deliveriesChained && isGap(session, item, row)) {
+  const had = Math.max(row?.cur ?? 0, item.since ?? 0);
+  const gap = item.since === undefined ? isGap(session, item, row) : had === item.since && lacks(session, item, row);
+  if (rules.deliveriesChained && gap) {
     turn.immediate.push({ t: 'nackDelivery', source });
     return;
   }
-  deliver(session, item, record, row ?? NO_CHAT, names);
+  if (item.since !== undefined && had < item.seq - 1) return pullMissing(session, { source, item, record }, had + 1);
+  takeItem(session, item, record);
   (rules.ackAfterCommit ? turn.effects : turn.immediate).push({ t: 'ackDelivery', source });
+}
+
+/** The item's message goes into the inbox, behind all that it has of the chat. */
+export function takeItem(session: SessionState, item: ChatItem, record: MessageRecord): void {
+  const names = session.namesOf(item.chat);
+  deliver(session, item, record, session.get<UserChatRow>(names.rowKey) ?? NO_CHAT, names);
 }
 
 /** A member who was taken out of a group and in again goes on with the first message since, once it has those before. */
 function isGap(session: SessionState, item: ChatItem, row: UserChatRow | undefined): boolean {
-  const { seq, first, before, beforeMs = 0 } = item;
+  const { seq, first, before } = item;
   if (!first || before === undefined) return row === undefined ? !first : seq > row.cur + 1;
-  // Nothing of an earlier membership has come, and it was this account's.
-  const lacks = row === undefined ? before > 0 && !isOlderThanAccount(session, { ts: beforeMs }) : row.cur < before;
-  return lacks && session.parts.rules.membershipsChained;
+  return lacks(session, item, row);
+}
+
+/** Something of an earlier membership, which was this account's, has not come. */
+function lacks(session: SessionState, { before = 0, beforeMs = 0 }: ChatItem, row: UserChatRow | undefined): boolean {
+  if (!session.parts.rules.membershipsChained) return false;
+  return row === undefined ? before > 0 && !isOlderThanAccount(session, { ts: beforeMs }) : row.cur < before;
 }
 
 /**
  * Between nodes the clock that dated the message may be behind the one that dated the account. What is taken for too old
  * is lost, what is not is sent again until the chat's next message, which is this account's first: so in doubt it is not.
  */
-function isOlderThanAccount(session: SessionState, { ts }: Pick<MessageRecord, 'ts'>): boolean {
+export function isOlderThanAccount(session: SessionState, { ts }: Pick<MessageRecord, 'ts'>): boolean {
   const createdMs = session.get<RememberedAccount>(ACCOUNT_KEY)?.createdMs ?? 0;
   return ts < createdMs - (session.parts.crossing === undefined ? 0 : CLOCKS_APART_MS);
 }

@@ -7,6 +7,7 @@ import type { PeerMessage, SessionPort, StreamPort } from '../xmpp/module.ts';
 import type { ItemPlace } from '../xmpp/pubsub-types.ts';
 import { onPeer, onUnknownAccount } from '../xmpp/rfc6121-peer.ts';
 import { type ChatNames, chatNames } from './calls.ts';
+import { bareOf } from './chat-log.ts';
 import type { InboxOrder } from './inbox-order.ts';
 import { inboxStream, sessionKey, userRows } from './keys.ts';
 import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage, type Source } from './messages.ts';
@@ -17,6 +18,7 @@ import { mayHaveChat, onLive, onMessageItem } from './session-inbox.ts';
 import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import { notingNewContact, onPepPeer } from './session-pep.ts';
+import { onPulled, type Pull } from './session-pulls.ts';
 import { holdKeyOf } from './session-queue.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
@@ -77,6 +79,8 @@ export class SessionState implements SessionPort {
   readonly unanswered = new SparseMap<string, number[]>();
   /** of those the tokens that the chat has taken and the inbox does not have yet, by chat, rising; no chat without any */
   readonly untaken = new SparseMap<string, number[]>();
+  /** by chat: items that wait for messages before them to be fetched (session-pulls.ts) */
+  readonly pulls = new SparseMap<string, Pull[]>();
   /** names this activation to chats (SendOrder); undefined on a node that is alone */
   run: string | undefined;
   /** epoch of its shard's leadership here */
@@ -222,6 +226,8 @@ export class SessionState implements SessionPort {
       case 'sweep':
         onSweep(this);
         return sweepSends(this);
+      case 'pulled':
+        return onPulled(this, message);
       case 'flush':
         return;
       case 'run':
@@ -388,9 +394,4 @@ export class SessionState implements SessionPort {
   newId(): string {
     return this.parts.newId();
   }
-}
-
-function bareOf(jid: string): string {
-  const slash = jid.indexOf('/');
-  return slash === -1 ? jid : jid.slice(0, slash);
 }

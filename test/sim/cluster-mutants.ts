@@ -37,6 +37,7 @@ const WHOLE_THEME: Partial<Record<keyof DeliveryRules, WholeTheme>> = {
   roomGapsFetched: 'rooms',
   membershipsChained: 'rooms',
   occupantsAsked: 'rooms',
+  leaversPointed: 'rooms',
   relaysAckedDecided: 'rooms',
 };
 

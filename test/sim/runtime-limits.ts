@@ -14,6 +14,8 @@ export interface RuntimeTimes {
   readonly ackTimeoutMs: number;
   /** how often rooms ask for who is in them */
   readonly askEveryMs: number;
+  /** how often members of large rooms are told to fetch */
+  readonly pointerMs: number;
 }
 
 export const REAL_TIMES: RuntimeTimes = {
@@ -26,6 +28,7 @@ export const REAL_TIMES: RuntimeTimes = {
   resumeMs: 60_000,
   ackTimeoutMs: 30_000,
   askEveryMs: 10_000,
+  pointerMs: 1000,
 };
 
 type Limits = Pick<
@@ -50,7 +53,7 @@ export const ROOM_DOMAIN = 'conference.sim.test';
 
 /** Bounds and times of a node's entities. @param tight bounds that are reached all the time */
 export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
-  const { idleMs, resendMs, resendMsMax, sweepMs, askTimeoutMs, resumeMs, ackTimeoutMs, askEveryMs } = times;
+  const { idleMs, resendMs, resendMsMax, sweepMs, askTimeoutMs, resumeMs, ackTimeoutMs, askEveryMs, pointerMs } = times;
   return {
     mailboxMax: tight ? 8 : 1000,
     turnsMax: 10_000,
@@ -66,6 +69,8 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
     groups: {
       roomDomain: ROOM_DOMAIN,
       membersMax: 60,
+      pointersFrom: tight ? 1 : 3,
+      pointerMs,
       occupantsMax: 100,
       presenceMax: 50,
       historyMax: 100,

@@ -15,6 +15,8 @@ export class Ledger {
   readonly #counts = new Map<string, number>();
   /** `user chat` → chatSeqs that the chat has posted to the user's inbox, as committed */
   readonly #owed = new Map<string, number[]>();
+  /** room → member → chatSeq before the membership */
+  readonly members = new Map<string, Map<string, number>>();
   /** `user oid` of what some device of the user was shown */
   readonly #shown = new Set<string>();
   /** oid → its place */
@@ -40,6 +42,13 @@ export class Ledger {
       }
       case 'posted':
         return this.#post(fact);
+      case 'affiliated': {
+        const members = this.members.get(fact.chat) ?? new Map<string, number>();
+        this.members.set(fact.chat, members);
+        if (fact.member) members.set(fact.user, fact.since);
+        else members.delete(fact.user);
+        return;
+      }
       case 'shown':
         this.#shown.add(`${fact.user} ${fact.oid}`);
     }
@@ -50,9 +59,11 @@ export class Ledger {
       const item = body as ChatItem | PostItem;
       if (item.t !== 'msg') continue;
       const key = `${to.slice(to.indexOf(':') + 1)} ${item.chat}`;
-      const owed = this.#owed.get(key);
-      if (owed === undefined) this.#owed.set(key, [item.seq]);
-      else owed.push(item.seq);
+      const owed = this.#owed.get(key) ?? [];
+      this.#owed.set(key, owed);
+      // A pointer stands for all that is between.
+      const first = item.since === undefined ? item.seq : Math.max(item.since, owed.at(-1) ?? 0) + 1;
+      for (let seq = first; seq <= item.seq; seq++) owed.push(seq);
     }
   }
 

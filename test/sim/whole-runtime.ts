@@ -45,4 +45,5 @@ const FAST_TIMES: RuntimeTimes = {
   resumeMs: 3000,
   ackTimeoutMs: 1000,
   askEveryMs: 300,
+  pointerMs: 50,
 };

@@ -170,6 +170,9 @@ export class Whole {
       if (this.isRoom(chat)) {
         const lacks = this.users.find((user) => this.ledger.lackOf(user, chat) !== 0);
         if (lacks !== undefined) return `${lacks} lacks ${this.ledger.lackOf(lacks, chat)} messages of ${chat}`;
+        for (const [user, since] of this.ledger.members.get(chat) ?? [])
+          if (messages.length > Math.max(since, this.ledger.owedTo(user, chat).at(-1) ?? 0))
+            return `${user}, a member, was told of ${this.ledger.owedTo(user, chat).at(-1) ?? 0} of ${messages.length} of ${chat}`;
         continue;
       }
       for (const user of this.membersOf(chat)) {

@@ -117,5 +117,6 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   roomGapsFetched: roomInOrder,
   membershipsChained: inboxInOrder,
   occupantsAsked: occupantsAreDevices,
+  leaversPointed: membersGetEverything,
   relaysAckedDecided: releasedIsTaken,
 };

@@ -1,0 +1,118 @@
+import t from 'tap';
+import { shardOf } from '../base/hash.ts';
+import type { InboxPointer } from '../xmpp/mam-view.ts';
+import { inboxStream, sessionKey } from './keys.ts';
+import { acks, bodies, GROUP_OPTIONS, REQUEST, SHARDS, type TestClient, TestNode } from './runtime.fixture.ts';
+
+const ROOM = `room@${GROUP_OPTIONS.roomDomain}`;
+const NS_MUC = 'http://jabber.org/protocol/muc';
+const enter = (nick: string): string =>
+  `<presence xmlns='jabber:client' to='${ROOM}/${nick}'><x xmlns='${NS_MUC}'><history maxstanzas='0'/></x></presence>`;
+const says = (body: number): string =>
+  `<message xmlns='jabber:client' to='${ROOM}' type='groupchat' id='m${body}'><body>${body}</body></message>`;
+const owner = (inner: string): string =>
+  `<iq xmlns='jabber:client' type='set' id='o' to='${ROOM}'><query xmlns='${NS_MUC}#owner'>${inner}</query></iq>`;
+const affiliate = (user: string, affiliation: string): string =>
+  `<iq xmlns='jabber:client' type='set' id='${user}' to='${ROOM}'><query xmlns='${NS_MUC}#admin'>` +
+  `<item jid='${user}' affiliation='${affiliation}'/></query></iq>`;
+const upTo = (n: number, from = 1): number[] => Array.from({ length: n - from + 1 }, (_, i) => from + i);
+
+/** A room of three for which two members are many: Alice and Bob are in it, Carol is away. */
+async function crowd(): Promise<{
+  node: TestNode;
+  a: string;
+  b: string;
+  c: string;
+  alice: TestClient;
+  bob: TestClient;
+}> {
+  const node = await TestNode.start({ runtime: { groups: { ...GROUP_OPTIONS, pointersFrom: 2 } } });
+  const [a = '', b = '', c = ''] = await node.account('a', 'b', 'c');
+  const alice = await node.bind(a, 'one');
+  const bob = await node.bind(b, 'one');
+  await alice.send(enter('al'), owner(`<x xmlns='jabber:x:data' type='submit'/>`));
+  for (const user of [b, c]) await alice.send(affiliate(user, 'member'));
+  await bob.send(enter('bo'));
+  alice.conn.take();
+  bob.conn.take();
+  return { node, a, b, c, alice, bob };
+}
+
+/** chatSeqs of the room in a user's inbox, in order. */
+function inbox(node: TestNode, user: string): number[] {
+  const found = node.inner.read(shardOf(sessionKey(user), SHARDS), inboxStream(user), {
+    from: 1,
+    to: 1000,
+    limit: 1000,
+  });
+  return (found as { record: InboxPointer }[]).flatMap(({ record }) => (record.c === ROOM ? [record.q] : []));
+}
+
+const heard = (client: TestClient): number[] =>
+  bodies(client.conn.take().filter((xml) => xml.includes('<body>'))).map(Number);
+
+t.test('what is said fast comes to all inboxes and devices, in order, a little later', async (t) => {
+  const { node, a, b, c, alice, bob } = await crowd();
+  const out = await alice.send(...upTo(25).map(says), REQUEST);
+  t.same(inbox(node, a), upTo(25), 'who says it has it');
+  t.equal(acks(out).length, 1, 'so it is acknowledged');
+  t.same([inbox(node, b), inbox(node, c), heard(bob)], [[1], [1], [1]]);
+  await node.pass(GROUP_OPTIONS.pointerMs);
+  t.same([inbox(node, b), inbox(node, c), heard(bob)], [upTo(25), upTo(25), upTo(25, 2)]);
+  t.equal(node.runtime.stats().outbox, 0, 'and all is acknowledged');
+});
+
+t.test('what the disk does not take comes again', async (t) => {
+  const { node, b, c, alice, bob } = await crowd();
+  await alice.send(...upTo(15).map(says));
+  bob.conn.take();
+  node.held = true;
+  await node.pass(GROUP_OPTIONS.pointerMs);
+  node.store.sync();
+  await node.settle();
+  node.disk.full = true;
+  await node.release();
+  t.same([inbox(node, b), inbox(node, c)], [[1], [1]]);
+  node.disk.full = false;
+  await node.pass(120_000);
+  t.same([inbox(node, b), inbox(node, c)], [upTo(15), upTo(15)]);
+  t.same([...new Set(heard(bob))], upTo(15, 2));
+  t.equal(node.runtime.stats().outbox, 0);
+});
+
+t.test('who is taken out has what was said before, and nothing after', async (t) => {
+  const { node, b, alice } = await crowd();
+  await alice.send(...upTo(5).map(says), affiliate(b, 'none'), says(6));
+  await node.pass(GROUP_OPTIONS.pointerMs);
+  t.same(inbox(node, b), upTo(5));
+  await alice.send(affiliate(b, 'member'), says(7), says(8));
+  await node.pass(GROUP_OPTIONS.pointerMs);
+  t.same(inbox(node, b), [...upTo(5), 7, 8]);
+});
+
+t.test('what a room had not told when it was destroyed is owed to nobody', async (t) => {
+  const { node, b, alice } = await crowd();
+  await alice.send(says(1));
+  node.held = true;
+  await alice.send(...upTo(5, 2).map(says));
+  node.store.sync();
+  await node.settle();
+  node.disk.full = true;
+  await node.release();
+  node.disk.full = false;
+  await alice.send(owner('<destroy/>'));
+  await node.pass(120_000);
+  t.same([node.runtime.stats().outbox, node.crashes, inbox(node, b)], [0, [], [1]]);
+});
+
+t.test('whose account is made anew has nothing of the one before', async (t) => {
+  const { node, b, alice } = await crowd();
+  await alice.send(...upTo(4).map(says));
+  await node.ask(b, { t: 'remove' });
+  await node.account('b');
+  await node.pass(GROUP_OPTIONS.pointerMs);
+  await alice.send(says(5));
+  await node.pass(GROUP_OPTIONS.pointerMs);
+  t.same(inbox(node, b), []);
+  t.equal(node.runtime.stats().outbox, 0);
+});
