@@ -31,17 +31,28 @@ export interface Placed {
   readonly chat?: number | undefined;
 }
 
+/** What stands where in the span that is being built: one for all, for it is large. */
+let entries = new Float64Array(SPAN * 16);
+
 /** The rows of a span, by bucket; buckets without words have none. */
 export function buildRows(messages: Iterable<Placed>): Map<number, Uint8Array> {
-  const entries: number[] = [];
+  let count = 0;
   for (const { place, words, chat } of messages) {
+    // Room for all its words and the chat.
+    if (count + words.length / PACKED >= entries.length) entries = grown(count + words.length);
     for (let at = 0; at < words.length; at += PACKED) {
       const hash = hashAt(words, at);
-      if (hash !== MORE) entries.push(entryOf(hash, place));
+      if (hash !== MORE) entries[count++] = entryOf(hash, place);
     }
-    if (chat !== undefined) entries.push(entryOf(chat, place));
+    if (chat !== undefined) entries[count++] = entryOf(chat, place);
   }
-  return rowsOf(entries);
+  return rowsOf(entries.subarray(0, count).sort());
+}
+
+function grown(least: number): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(Math.max(2 * entries.length, least));
+  more.set(entries);
+  return more;
 }
 
 const BUCKET_UNIT = 2 ** 42;
@@ -51,8 +62,7 @@ function entryOf(hash: number, place: number): number {
   return bucketOf(hash) * BUCKET_UNIT + hash * SPAN + place;
 }
 
-function rowsOf(entries: readonly number[]): Map<number, Uint8Array> {
-  const sorted = Float64Array.from(entries).sort();
+function rowsOf(sorted: Float64Array): Map<number, Uint8Array> {
   const rows = new Map<number, Uint8Array>();
   for (let from = 0; from < sorted.length; ) {
     const bucket = Math.floor(sorted[from]! / BUCKET_UNIT);
@@ -126,12 +136,12 @@ export function placesOf(row: Uint8Array, hash: number): number[] {
 /** The row without one message; undefined when nothing is left of it. */
 export function withoutPlace(row: Uint8Array, place: number): Uint8Array | undefined {
   const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
-  const entries: number[] = [];
+  const left: number[] = [];
   for (let i = 0, count = view.getUint32(0, true); i < count; i += 1) {
     const hash = view.getUint32(4 + 4 * i, true);
-    for (const other of placesOf(row, hash)) if (other !== place) entries.push(entryOf(hash, other));
+    for (const other of placesOf(row, hash)) if (other !== place) left.push(entryOf(hash, other));
   }
-  return rowsOf(entries).values().next().value;
+  return rowsOf(Float64Array.from(left).sort()).values().next().value;
 }
 
 /** Distinct hashes of what `packedWords` made. */
