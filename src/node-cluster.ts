@@ -149,6 +149,7 @@ export async function openCluster(config: Config, log: Log): Promise<ClusterCore
       propose: (shard, ops) => shards.propose(shard, ops),
     });
     const leaders: (string | undefined)[] = [];
+    const epochs: number[] = [];
     let leaderChanges = 0;
     const shards = new ShardHost({
       self,
@@ -181,6 +182,7 @@ export async function openCluster(config: Config, log: Log): Promise<ClusterCore
         config: (shard, record) => {
           const leader = record.leader?.node;
           nodes.configChanged();
+          epochs[shard] = record.epoch;
           if (leaders[shard] === leader) return;
           if (leaders[shard] !== undefined) leaderChanges += 1;
           leaders[shard] = leader;
@@ -273,7 +275,11 @@ export async function openCluster(config: Config, log: Log): Promise<ClusterCore
       store,
       configs,
       bus: bus.entities,
-      directory: { shards: config.node.shards, leader: (shard) => leaders[shard] },
+      directory: {
+        shards: config.node.shards,
+        leader: (shard) => leaders[shard],
+        epoch: (shard) => epochs[shard] ?? 0,
+      },
       pipeline,
       host: shards,
       nodes,

@@ -48,6 +48,17 @@ t.test('a session that lost its shard is not listened to once the next one has s
   t.equal(order.take(send(7, 0, 'r', 'b@x', 1)), 'next', 'another sender');
 });
 
+t.test('where the sender is not known, what its shard has left behind is not taken', async (t) => {
+  const order = new SenderOrder();
+  const late: Send = { ...send(5, 0, 'old'), late: true };
+  t.equal(order.take(late), 'stale');
+  t.equal(order.take(send(1, 0, 'new', 'a@x', 2)), 'next');
+  t.equal(order.take(late), 'stale');
+  const known = new SenderOrder();
+  known.take(send(4, 0, 'old'));
+  t.equal(known.take(late), 'next', 'a chat that has not moved goes by what it has taken');
+});
+
 t.test('one that knows nobody asks for all', async (t) => {
   t.equal(new SenderOrder().take(send(6, 5)), 'gap');
 });

@@ -14,6 +14,8 @@ import { isForNow, type Send, type SendOutcome } from './messages.ts';
  * A sender's session may for a while be active twice, on the node that lost its shard and does not know, and on the one
  * that has it. Once the later one (by its shard's epoch, `era`) has sent something, the other's sends are not taken any
  * more: they would come behind what the user has sent since. Until then each activation (`run`) has an order of its own.
+ * A chat that knows nothing of the sender goes by what its node knows of the sender's shard (`late`): what the later
+ * session has sent may have been decided before the chat moved. One that went on elsewhere sends again what is unanswered.
  *
  * On a node that is alone nothing is lost on the way, so the one before was refused, by a full mailbox or a full disk:
  * this one is refused as well (`broken`), and so is whatever was sent before the session heard of it.
@@ -50,10 +52,11 @@ export class SenderOrder {
   }
 
   /** Decides about a send in its turn. `next` is to be decided by the caller, now. */
-  take({ sender, token, order }: Send): OrderVerdict {
+  take({ sender, token, order, late }: Send): OrderVerdict {
     if (order === undefined) return 'next';
     const { sendsChained, refusalsChained, latestSessionSends } = this.#rules;
     if (latestSessionSends && order.era < (this.#eras.get(sender) ?? 0)) return 'stale';
+    if (latestSessionSends && late === true && !this.#senders.has(sender)) return 'stale';
     const known = this.#runOf(sender, order.run);
     const alone = order.run === undefined;
     if (token <= known.last && !alone) return 'had';

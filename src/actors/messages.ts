@@ -92,6 +92,8 @@ export interface Send {
   readonly token: number;
   /** absent when nobody asks for order: what the server itself says */
   readonly order?: SendOrder;
+  /** where it arrives: the sender's shard has been led anew since, its session is another one now */
+  readonly late?: true;
   readonly via?: MessageRecord['via'];
   /** of a relayed one, where the chat has it from */
   readonly source?: Source;

@@ -3,7 +3,7 @@ import { Routes } from './routes.ts';
 
 function routes(leaders: (string | undefined)[]): { routes: Routes; time: { now: number } } {
   const time = { now: 1000 };
-  const directory = { shards: leaders.length, leader: (shard: number) => leaders[shard] };
+  const directory = { shards: leaders.length, leader: (shard: number) => leaders[shard], epoch: () => 9 };
   return { routes: new Routes('me', directory, false, { hintMs: 100, now: () => time.now }), time };
 }
 
@@ -14,6 +14,7 @@ t.test('a node leads what it was told to lead, whatever the directory says', asy
   t.equal(own.lead(0, 7), true);
   t.equal(own.lead(0, 7), false, 'led already');
   t.same([own.led(), own.epochOf(0), own.epochOf(1)], [[0], 7, 0]);
+  t.same([own.latestEpoch(0), own.latestEpoch(1)], [7, 9], 'of others what the directory says');
   t.equal(own.farLeader(1), 'you');
   t.equal(own.farLeader(2), undefined);
   t.equal(own.unlead(1), false);
@@ -22,7 +23,7 @@ t.test('a node leads what it was told to lead, whatever the directory says', asy
 });
 
 t.test('a node that is alone leads everything', async (t) => {
-  const alone = new Routes('me', { shards: 3, leader: () => 'me' }, true, { hintMs: 1, now: () => 0 });
+  const alone = new Routes('me', { shards: 3, leader: () => 'me', epoch: () => 0 }, true, { hintMs: 1, now: () => 0 });
   t.same(alone.led(), [0, 1, 2]);
   t.equal(alone.leads(2), true);
 });

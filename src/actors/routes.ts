@@ -4,6 +4,8 @@ export interface LeaderDirectory {
   readonly shards: number;
   /** node id of the shard's leader, undefined while it has none */
   leader(shard: number): string | undefined;
+  /** epoch of the shard's latest leadership, 0 while none is known */
+  epoch(shard: number): number;
 }
 
 export interface RouteOptions {
@@ -55,6 +57,11 @@ export class Routes {
   /** Epoch of this node's leadership, 0 without one. */
   epochOf(shard: number): number {
     return this.#led?.get(shard) ?? 0;
+  }
+
+  /** Epoch of the latest leadership that this node knows of, its own or another's. */
+  latestEpoch(shard: number): number {
+    return this.#led?.get(shard) ?? this.#directory.epoch(shard);
   }
 
   /** @returns false when it was not led */

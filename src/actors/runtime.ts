@@ -186,7 +186,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   /** A send that its chat has no room for is answered, or the sender's stream would wait for ever. */
   function tellChat(id: string, shard: number, msg: ChatMessage): boolean {
-    if (entities.chat(id, shard).tell(msg)) return true;
+    const late =
+      crossing !== undefined &&
+      msg.t === 'send' &&
+      msg.order !== undefined &&
+      msg.order.era < routes.latestEpoch(shardOfSession(msg.sender));
+    if (entities.chat(id, shard).tell(late ? { ...msg, late } : msg)) return true;
     if (msg.t !== 'send' || msg.token === 0) return false;
     const outcome = { ok: false, condition: 'resource-constraint', text: 'The chat is too busy' } as const;
     toSession(msg.sender, answerTo(msg, outcome));

@@ -184,6 +184,26 @@ t.test('with stream management what was not acknowledged comes again on the next
   t.same(bodies(await third.send(presence())), []);
 });
 
+t.test('a device that comes back gets what it did not acknowledge, though another has seen later ones', async (t) => {
+  const { node, b, alice } = await two();
+  const [phone, laptop] = [await node.bind(b, 'phone'), await node.bind(b, 'laptop')];
+  await alice.send(message(`${b}/phone`, 'for the phone'), message(`${b}/laptop`, 'for the laptop'));
+  t.same(bodies(laptop.conn.take()), ['for the laptop']);
+  await laptop.send(ack(3));
+  phone.gone(true);
+  await node.settle();
+  const third = await node.bind(b, 'third', { priority: null });
+  t.same(bodies(await third.send(presence())), [], 'another one does not');
+  for (const expected of [['for the phone', 'for the laptop'], []]) {
+    const back = await node.bind(b, 'phone', { priority: null });
+    const got = await back.send(presence());
+    t.same(bodies(got), expected, 'once');
+    await back.send(ack(got.length));
+    back.gone(true);
+    await node.settle();
+  }
+});
+
 t.test('what a stream got by its full JID before it was live does not come again when it is', async (t) => {
   const { node, b, alice } = await two();
   await alice.send(message(b, 'waits'));

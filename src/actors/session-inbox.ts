@@ -315,7 +315,9 @@ function renderLive(message: LiveMessage): string {
 /** After initial presence: a stream that may get what waits in the inbox catches up with it, then goes live. */
 export function startCatchUp(session: SessionState, stream: Stream): void {
   const seen = session.get<number>(SEEN_ROW) ?? 0;
-  const first = Math.max(seen, stream.given, session.inboxSeq - session.parts.limits.catchUpMax) + 1;
+  const had = Math.min(seen, (session.missed.get(stream.resource) ?? Number.POSITIVE_INFINITY) - 1);
+  const first = Math.max(had, stream.given, session.inboxSeq - session.parts.limits.catchUpMax) + 1;
+  session.missed.delete(stream.resource);
   if (first > session.inboxSeq || stream.lag !== undefined) return;
   stream.lag = { next: first, loading: false, blocked: false };
   session.turn.always({ t: 'catchUp', stream });

@@ -81,6 +81,8 @@ export class SessionState implements SessionPort {
   readonly untaken = new SparseMap<string, number[]>();
   /** by chat: items that wait for messages before them to be fetched (session-pulls.ts) */
   readonly pulls = new SparseMap<string, Pull[]>();
+  /** by resource that is gone: the first inboxSeq it has not acked; at most `resourcesMax` */
+  readonly missed = new SparseMap<string, number>();
   /** names this activation to chats (SendOrder); undefined on a node that is alone */
   run: string | undefined;
   /** epoch of its shard's leadership here */
@@ -145,7 +147,8 @@ export class SessionState implements SessionPort {
   /** While it idles: what it has for work only goes. */
   trim(): void {
     this.#names.clear();
-    for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken]) map.trim();
+    for (const map of [this.#names, this.lazyRows, this.pendingSends, this.unanswered, this.untaken, this.pulls])
+      map.trim();
   }
 
   #load(): void {

@@ -213,6 +213,7 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
   if (stream.ended) return;
   stream.ended = true;
   session.dropStream(stream);
+  noteMissed(session, stream);
   refuseResume(session, stream);
   const available = stream.presence !== undefined;
   const from = session.turn.effects.length;
@@ -226,6 +227,19 @@ export function endStream(session: SessionState, stream: Stream, reason: CloseRe
   if (stream.conn === undefined) return;
   session.closing = [...session.closing, stream];
   session.turn.always({ t: 'close', stream, reason });
+}
+
+/**
+ * What its client did not acknowledge it gets when it binds again under its name, though another device may have seen it:
+ * a message by full JID is for this one. Volatile; the archive has it anyway.
+ */
+function noteMissed({ missed, parts }: SessionState, { sm, lag, resource }: Stream): void {
+  let first = lag?.next ?? Number.POSITIVE_INFINITY;
+  for (const [, tag] of sm?.out.entries() ?? []) if (tag > 0) first = Math.min(first, tag);
+  missed.delete(resource);
+  if (first === Number.POSITIVE_INFINITY) return;
+  for (const oldest of missed.keys()) if (missed.size >= parts.limits.resourcesMax) missed.delete(oldest);
+  missed.set(resource, first);
 }
 
 /** An `<a h='…'/>` of the client. */

@@ -45,7 +45,11 @@ export class SimNode {
       nodeId: id,
       store: world.log.store,
       bus: world.net.bus(id, () => this.alive),
-      directory: { shards: SHARDS, leader: (shard) => this.view[shard] },
+      directory: {
+        shards: SHARDS,
+        leader: (shard) => this.view[shard],
+        epoch: (shard) => (this.view[shard] === world.log.leaders[shard] ? (world.log.epochs[shard] ?? 0) : 0),
+      },
       pipeline: this.pipeline,
       now: () => world.clock.now(),
       monotonicMs: () => world.clock.monotonic(),

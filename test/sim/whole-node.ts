@@ -43,6 +43,7 @@ export class WholeNode implements App {
   readonly #process: Process;
   readonly #host: Host;
   readonly #leaders: (string | undefined)[] = [];
+  readonly #epochs: number[] = [];
   /** shards led here whose lease is gone */
   readonly #unreadable = new Set<number>();
   #receive: Receiver = () => {};
@@ -87,7 +88,11 @@ export class WholeNode implements App {
       nodeId: this.#host.name,
       store: this.state.store,
       bus: this.#bus(),
-      directory: { shards: world.profile.shards, leader: (shard) => this.#leaders[shard] },
+      directory: {
+        shards: world.profile.shards,
+        leader: (shard) => this.#leaders[shard],
+        epoch: (shard) => this.#epochs[shard] ?? 0,
+      },
       pipeline: this.pipeline,
       actors: startActorSystem(this.#wakers()),
       rules: whole.rules,
@@ -163,7 +168,8 @@ export class WholeNode implements App {
     this.pipeline.lost(shard);
   }
 
-  config(shard: number, { leader }: ShardConfig): void {
+  config(shard: number, { leader, epoch }: ShardConfig): void {
+    this.#epochs[shard] = epoch;
     if (this.#leaders[shard] === leader?.node) return;
     this.#leaders[shard] = leader?.node;
     this.runtime.moved(shard);
