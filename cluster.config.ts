@@ -124,6 +124,9 @@ const defaults: Config = {
     unackedBytesMax: 2_097_152,
     /** seconds a stream without a socket can be resumed; long enough for a lift or a tunnel */
     resumeSeconds: 300,
+    /** messages before a retraction among which a chat looks for the one that is taken back; an older one stays.
+     * As many again every 10 seconds in one chat; beyond it `resource-constraint`, type wait */
+    retractLookBackMax: 10_000,
     /** messages a second one user may send in the long run; beyond it `resource-constraint`, type wait */
     sendsPerSecond: 50,
     /** messages at once after a pause; a client that was offline sends its queue */

@@ -110,6 +110,7 @@ export const configSchema = section({
     unackedStanzasMax: int(1, 1_000_000),
     unackedBytesMax: int(10_000, GIB),
     resumeSeconds: int(0, 86_400),
+    retractLookBackMax: int(1, 1_000_000),
     sendsPerSecond: int(1, COUNT_MAX),
     sendsBurst: int(1, COUNT_MAX),
     iqsPerSecond: int(1, COUNT_MAX),

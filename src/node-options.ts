@@ -52,6 +52,7 @@ function chatLimitsOf(config: Config): ChatLimits {
     dedupeMax: config.dedupe.entriesMax,
     waitingMax: 1000,
     askTimeoutMs: 5000,
+    retractLookBackMax: config.limits.retractLookBackMax,
   };
 }
 

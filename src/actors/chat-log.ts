@@ -1,7 +1,10 @@
+import { SparseMap } from '../base/sparse-map.ts';
+import type { TokenBucket } from '../base/token-bucket.ts';
 import type { Write } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { StanzaCondition } from '../xmpp/module.ts';
-import { Dedupe, type DedupeLimits, dedupeKey, retryKey } from './dedupe.ts';
+import type { History } from './chat-retract.ts';
+import { Dedupe, type DedupeLimits, dedupeKey, goneKey, retryKey } from './dedupe.ts';
 import { SenderOrder } from './dedupe-order.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
 import { messageStream } from './keys.ts';
@@ -17,6 +20,11 @@ export interface ChatLog {
   readonly dedupe: Dedupe;
   /** of sends that may have been lost or come twice */
   order: SenderOrder;
+  readonly history: History;
+  /** by chatSeq, what is proposed and not known to be committed: `history` may not have it yet */
+  readonly fresh: SparseMap<number, MessageRecord>;
+  /** what it may look at for retractions; undefined before the first */
+  lookBack: TokenBucket | undefined;
 }
 
 export type ChatEffect =
@@ -34,16 +42,40 @@ export interface LogTurn {
 export interface LogLimits extends DedupeLimits {
   /** all of them when absent; the simulation takes one out at a time */
   readonly rules?: DeliveryRules;
+  /** messages before a retraction among which the one is looked for that it takes back; an older one stays */
+  readonly retractLookBackMax: number;
 }
 
 /** @param tail newest messages of the log, oldest first: what dedupe needs */
-export function newChatLog(id: string, lastSeq: number, tail: readonly MessageRecord[], limits: LogLimits): ChatLog {
+export function newChatLog(
+  id: string,
+  lastSeq: number,
+  tail: readonly MessageRecord[],
+  limits: LogLimits,
+  history: History,
+): ChatLog {
   const dedupe = new Dedupe(limits);
   for (const record of tail) {
-    const key = dedupeKey(record.oid, record.id, record.inner) ?? (record.tok && retryKey(record.tok));
+    const key = loggedKey(record) ?? (record.tok && retryKey(record.tok));
     if (key !== undefined) dedupe.add(bareOf(record.from), key, record.ts);
   }
-  return { id, lastSeq, lastTs: tail.at(-1)?.ts ?? 0, dedupe, order: new SenderOrder(limits.rules) };
+  const order = new SenderOrder(limits.rules);
+  const lastTs = tail.at(-1)?.ts ?? 0;
+  return { id, lastSeq, lastTs, dedupe, order, history, fresh: new SparseMap(), lookBack: undefined };
+}
+
+function loggedKey({ oid, id, inner, gone }: MessageRecord): string | undefined {
+  return gone === true && oid === undefined ? goneKey(id) : dedupeKey(oid, id, inner);
+}
+
+/** What the turn proposed is committed. */
+export function committed(log: ChatLog, turn: Pick<LogTurn, 'streams'>): void {
+  if (log.fresh.size === 0) return;
+  for (const write of turn.streams) {
+    if (write.t !== 'append' && write.t !== 'replace') continue;
+    // A later turn may have proposed a tombstone for it.
+    if (log.fresh.get(write.seq) === write.record) log.fresh.delete(write.seq);
+  }
 }
 
 /**
@@ -72,8 +104,20 @@ export function isStored(send: Send): send is StoredSend {
   return send.store && (send.type === 'chat' || send.type === 'normal' || send.type === 'groupchat');
 }
 
+/** Has the log this message already? */
+export function isKnown(log: ChatLog, send: StoredSend): boolean {
+  const key = keyOf(send);
+  return (key !== undefined && log.dedupe.has(send.sender, key)) || isKnownGone(log, send);
+}
+
+/** … as a tombstone that was read from the log? */
+function isKnownGone({ dedupe }: ChatLog, { sender, oid, id }: StoredSend): boolean {
+  const key = oid === undefined ? goneKey(id) : undefined;
+  return key !== undefined && dedupe.has(sender, key);
+}
+
 /** Under what a message is known again. */
-export function keyOf(send: Send): string | undefined {
+function keyOf(send: Send): string | undefined {
   const tok = tokOf(send);
   return dedupeKey(send.oid, send.id, send.inner) ?? (tok && retryKey(tok));
 }
@@ -82,6 +126,12 @@ function tokOf({ order, token, source }: Send): string | undefined {
   if (source !== undefined) return `r.${source.shard}.${source.idx}.${source.pos}`;
   return order?.run === undefined ? undefined : `${order.run}.${token.toString(36)}`;
 }
+
+/**
+ * Messages of a chat on their way to the log that are kept at hand at most. Beyond it a retraction of one of them finds
+ * nothing and is only passed on.
+ */
+const FRESH_MAX = 10_000;
 
 /** What only some messages carry. */
 export type Extras = Pick<MessageRecord, 'nick' | 'via' | 'w'>;
@@ -98,6 +148,7 @@ export function append(
   joins: boolean,
   extras?: Extras,
 ): MessageRecord | undefined {
+  if (joins && isKnownGone(log, send)) return undefined;
   const ts = Math.max(turn.now, log.lastTs);
   const named = dedupeKey(send.oid, send.id, send.inner);
   const tok = named === undefined ? tokOf(send) : undefined;
@@ -113,8 +164,17 @@ export function append(
       : { v: 1, from, to, type, id, oid, ts, lang, inner, x: flags };
   if (tok !== undefined) record = { ...record, tok };
   if (extras !== undefined) record = { ...record, ...extras };
+  if (log.fresh.size >= FRESH_MAX) forgetOldest(log.fresh);
+  log.fresh.set(log.lastSeq, record);
   turn.streams.push({ t: 'append', stream: messageStream(log.id), seq: log.lastSeq, record });
   return record;
+}
+
+function forgetOldest(fresh: SparseMap<number, MessageRecord>): void {
+  for (const seq of fresh.keys()) {
+    fresh.delete(seq);
+    break;
+  }
 }
 
 /** Tells the sender, behind the turn's commit; when the log refuses that, that it is refused for now. */

@@ -3,7 +3,7 @@ import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { ChatEffect } from './chat-log.ts';
 import { type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
 import type { ChatItem, ChatMessage, Send } from './messages.ts';
-import { CHAT_LIMITS } from './runtime.fixture.ts';
+import { CHAT_LIMITS, NO_HISTORY } from './runtime.fixture.ts';
 import { newTurn, type Turn } from './turn.ts';
 
 const A = 'a@x';
@@ -16,7 +16,7 @@ const HERE = [
 const limits = { ...CHAT_LIMITS, waitingMax: 3 };
 
 function chat(members = HERE, lastSeq = 0, tail: MessageRecord[] = []): ChatState {
-  return newChat(ID, members.length === 0 ? undefined : { v: 1, members }, lastSeq, tail, limits);
+  return newChat(ID, members.length === 0 ? undefined : { v: 1, members }, lastSeq, tail, limits, NO_HISTORY);
 }
 
 let tokens = 0;
@@ -231,7 +231,7 @@ t.test('a chat of more than two takes messages of its members, and goes to every
   const room = 'room@x';
   const jids = Array.from({ length: 50 }, (_, i) => `u${i}@x`);
   const members = jids.map((jid, i) => ({ jid, since: i === 1 ? 7 : 0, here: i !== 2 }));
-  const state = newChat(room, { v: 1, members }, 7, [], limits);
+  const state = newChat(room, { v: 1, members }, 7, [], limits, NO_HISTORY);
   const turn = step(state, 1, send('x', { sender: 'u0@x', to: room }), send('y', { sender: 'u2@x', to: room }));
   t.same(appended(turn), ['8 x'], 'of who is not here any more nothing');
   t.same(said(turn.effects), ['ok', 'forbidden']);
@@ -242,9 +242,10 @@ t.test('a chat of more than two takes messages of its members, and goes to every
     'each hears if it is its first one',
   );
   t.same(said(step(state, 2, send('z', { sender: 'stranger@x', to: room })).effects), ['forbidden']);
-  t.same(said(step(newChat('none@x', undefined, 0, [], limits), 3, send('z', { sender: 'u0@x' })).effects), [
-    'forbidden',
-  ]);
+  t.same(
+    said(step(newChat('none@x', undefined, 0, [], limits, NO_HISTORY), 3, send('z', { sender: 'u0@x' })).effects),
+    ['forbidden'],
+  );
 });
 
 const refuses = (whom: 'all' | string[], ver: number, cur = 1, idx = 1): ChatMessage => ({
@@ -270,7 +271,7 @@ t.test('a chat refuses for a member whom it blocks', async (t) => {
     t.equal(turn.posts().length, one.sender === B ? 2 : 0, what);
   }
   t.same(
-    appended(step(newChat(ID, [...told.rows.values()][0] as ChatRow, 1, [], limits), 0, send('x'))),
+    appended(step(newChat(ID, [...told.rows.values()][0] as ChatRow, 1, [], limits, NO_HISTORY), 0, send('x'))),
     [],
     'reloaded',
   );

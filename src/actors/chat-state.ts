@@ -1,17 +1,19 @@
 import type { MessageRecord } from '../xmpp/message-record.ts';
+import { retractedIdOf, tombstone } from '../xmpp/xep0424-retraction.ts';
 import {
   answer,
   answerTo,
   append,
   type ChatEffect,
   type ChatLog,
+  isKnown,
   isStored,
-  keyOf,
   type LogLimits,
   newChatLog,
   placeOf,
 } from './chat-log.ts';
 import { isRefused, type Refusal, withRefusal } from './chat-refusals.ts';
+import { findSent, type History, mayLookBack, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { chatRow, directMembers, directPeer, isDirect, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, LiveMessage, MessageType, PostItem, Send, SendOutcome } from './messages.ts';
@@ -67,8 +69,9 @@ export function newChat(
   lastSeq: number,
   tail: readonly MessageRecord[],
   limits: ChatLimits,
+  history: History,
 ): ChatState {
-  return Object.assign(newChatLog(id, lastSeq, tail, limits), {
+  return Object.assign(newChatLog(id, lastSeq, tail, limits, history), {
     members: row === undefined ? [] : [...row.members],
     waiting: [],
     askedAt: 0,
@@ -140,11 +143,6 @@ function onRetry(chat: ChatState, send: Send, turn: Turn<ChatEffect>): void {
   answer(send, isStored(send) ? stored(chat, send) : { ok: true }, turn);
 }
 
-function isKnown(chat: ChatState, send: Send): boolean {
-  const key = isStored(send) ? keyOf(send) : undefined;
-  return key !== undefined && chat.dedupe.has(send.sender, key);
-}
-
 function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
   if (!isDirect(chat.id)) {
     if (isHere(chat, send.sender)) accept(chat, send, turn, limits);
@@ -153,7 +151,8 @@ function onSend(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: Cha
   }
   if (!directMembers(chat.id).includes(send.sender)) return refuse(chat, send, 'forbidden', turn);
   // One that was taken before is not: it joins the first one's answer.
-  if (isRefused(chat.members, send) && !isKnown(chat, send)) return refuse(chat, send, 'service-unavailable', turn);
+  if (isRefused(chat.members, send) && !(isStored(send) && isKnown(chat, send)))
+    return refuse(chat, send, 'service-unavailable', turn);
   const gone = directMembers(chat.id).find((jid) => !isHere(chat, jid) && jid !== send.sender);
   if (gone === undefined) return accept(chat, send, turn, limits);
   if (chat.waiting.length >= limits.waitingMax) return refuse(chat, send, 'resource-constraint', turn);
@@ -227,13 +226,18 @@ function isHere(chat: ChatState, jid: string): boolean {
   return false;
 }
 
-function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, { rules = ALL_DELIVERY_RULES }: ChatLimits): void {
+function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: ChatLimits): void {
+  const { rules = ALL_DELIVERY_RULES, retractLookBackMax } = limits;
   // A sender whose account was removed and made anew is a member again from here on.
   if (!isHere(chat, send.sender)) join(chat, [send.sender], turn);
   if (!isStored(send)) return passOn(chat, send, turn);
+  const retracted = retractedIdOf(send);
+  if (retracted !== undefined && !mayLookBack(chat, retractLookBackMax, turn.now))
+    return refuse(chat, send, 'resource-constraint', turn);
   const record = append(chat, send, turn, rules.resendsJoin, send.via && { via: send.via });
   if (record === undefined) return answer(send, stored(chat, send), turn);
   const seq = chat.lastSeq;
+  if (retracted !== undefined && rules.retractedIsGone) retract(chat, send, retracted, record, turn, limits);
   // The log does without the words: only the members' inboxes are searched.
   const live = withWords(record, send.words);
   for (const member of chat.members) {
@@ -252,6 +256,26 @@ function withWords(record: MessageRecord, w: string | undefined): MessageRecord 
   if (record.tok !== undefined || record.via !== undefined || record.x !== undefined) return { ...record, w };
   const { v, from, to, type, id, oid, ts, lang, inner } = record;
   return { v, from, to, type, id, oid, ts, lang, inner, w };
+}
+
+/**
+ * What the sender takes back is found by the id that it gave it. Of somebody else nothing can be taken back: such a
+ * retraction is passed on as it is, and clients make nothing of it (XEP-0424 section 5).
+ */
+function retract(
+  chat: ChatState,
+  { sender }: Send,
+  id: string,
+  retraction: MessageRecord,
+  turn: Turn<ChatEffect>,
+  { retractLookBackMax }: ChatLimits,
+): void {
+  const since = chat.members.find(({ jid }) => jid === sender)?.since ?? 0;
+  // What was said before by an account of its name that has been removed is not its own.
+  const max = Math.min(retractLookBackMax, chat.lastSeq - 1 - since);
+  const sent = findSent(chat, sender, id, chat.lastSeq, max);
+  if (sent === undefined || retractedIdOf(sent.record) !== undefined) return;
+  takeBack(chat, sent.seq, tombstone(sent.record, { id: retraction.id, ts: retraction.ts }), turn);
 }
 
 /** Of one that was known already only the chat knows the place: all of it is asked for then. */

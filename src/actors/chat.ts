@@ -1,6 +1,7 @@
 import type { LogStore } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { answerTo, type ChatEffect } from './chat-log.ts';
+import { answerTo, bareOf, type ChatEffect, committed } from './chat-log.ts';
+import type { History } from './chat-retract.ts';
 import { type ChatLimits, type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
 import type { DedupeLimits } from './dedupe.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
@@ -65,6 +66,10 @@ class ChatShell implements EntityBehaviour<ChatMessage, ChatEffect> {
     else this.#parts.toSession(effect.to, effect.msg);
   }
 
+  committed(turn: Turn<ChatEffect>): void {
+    committed(this.#chat, turn);
+  }
+
   dispatch(turn: Turn<ChatEffect>, idx: number): void {
     this.#parts.dispatch(this.shard, idx, turn);
   }
@@ -91,7 +96,12 @@ const OLD_RECORDS_MAX = 1024;
 function loadChat(id: string, shard: number, parts: ChatParts, now: number): ChatState {
   const row = parts.store.get(shard, chatRow(id)) as ChatRow | undefined;
   const { last, tail } = loadTail(id, shard, parts, now);
-  return newChat(id, row, last, tail, parts.limits);
+  return newChat(id, row, last, tail, parts.limits, historyOf(id, shard, parts.store));
+}
+
+export function historyOf(id: string, shard: number, store: LogStore): History {
+  const stream = messageStream(id);
+  return { read: (range) => store.read(shard, stream, range) as { seq: number; record: MessageRecord }[] };
 }
 
 /** Reads what dedupe needs, newest first, until it is old enough and every sender seen has enough. */
@@ -112,7 +122,7 @@ export function loadTail(
     for (const { record } of records) {
       const message = record as MessageRecord;
       tail.push(message);
-      const sender = message.from.slice(0, message.from.indexOf('/'));
+      const sender = bareOf(message.from);
       counts.set(sender, (counts.get(sender) ?? 0) + 1);
       if (now - message.ts >= limits.dedupeMs) old += 1;
     }

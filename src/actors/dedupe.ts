@@ -93,6 +93,14 @@ export function retryKey(tok: string): string {
   return `t${tok}`;
 }
 
+/**
+ * The same of a message without an origin-id whose content was taken back: what is left to know it by. Its key of
+ * before would keep a hash of the content.
+ */
+export function goneKey(id: string | undefined): string | undefined {
+  return id !== undefined && id.length >= ID_CHARS_MIN ? `g${id}` : undefined;
+}
+
 const ID_CHARS_MIN = 8;
 
 /** FNV-1a over UTF-16 units. */

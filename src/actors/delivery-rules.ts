@@ -42,6 +42,8 @@ export interface DeliveryRules {
   readonly leaversPointed: boolean;
   /** What a group hands to a direct chat is acknowledged when it is decided there. */
   readonly relaysAckedDecided: boolean;
+  /** A message that its sender takes back leaves the log's state with the op of the retraction. */
+  readonly retractedIsGone: boolean;
 }
 
 export const ALL_DELIVERY_RULES: DeliveryRules = {
@@ -64,6 +66,7 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   occupantsAsked: true,
   leaversPointed: true,
   relaysAckedDecided: true,
+  retractedIsGone: true,
 };
 
 /** All rules but one. For tests. */

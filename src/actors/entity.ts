@@ -17,6 +17,8 @@ export interface EntityBehaviour<M, E> extends EffectRunner<E> {
   step(message: M, turn: Turn<E>): void;
   /** Puts the outbox of a committed op on its way. */
   dispatch(turn: Turn<E>, idx: number): void;
+  /** The turn's op is committed; before its outbox and its effects leave. */
+  committed?(turn: Turn<E>): void;
   /** Drops what is in memory and reloads from committed state: after a refused op or a crash, nothing pending. */
   reset(error: Error): void;
   /** After a crash, behind `reset`: these messages had no effect and will have none; whoever waits for one is told. */
@@ -208,6 +210,7 @@ export class EntityShell<M, E> implements Entity<M>, ActorOptions<M> {
       this.#failure.refused.push(turn);
     } else {
       try {
+        this.#behaviour.committed?.(turn);
         if (turn.posts().length > 0) this.#behaviour.dispatch(turn, idx);
         turn.runEffects(this.#behaviour);
       } catch (thrown) {

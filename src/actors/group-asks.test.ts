@@ -3,7 +3,7 @@ import { newChatLog } from './chat-log.ts';
 import { type GroupEffect, type GroupState, newGroup } from './group-state.ts';
 import { groupStep } from './group-step.ts';
 import type { ChatMessage, Send } from './messages.ts';
-import { CHAT_LIMITS, DOMAIN, GROUP_OPTIONS, TestNode } from './runtime.fixture.ts';
+import { CHAT_LIMITS, DOMAIN, GROUP_OPTIONS, NO_HISTORY, TestNode } from './runtime.fixture.ts';
 import { newTurn } from './turn.ts';
 
 const ROOMS = `conference.${DOMAIN}`;
@@ -89,7 +89,7 @@ function step(group: GroupState, now: number, message: ChatMessage): string[] {
 }
 
 t.test('an answer from before a device entered again is not about it', async (t) => {
-  const group = newGroup(newChatLog(ROOM, 0, [], limits), []);
+  const group = newGroup(newChatLog(ROOM, 0, [], limits, NO_HISTORY), []);
   step(group, 1, enter(`${A}/one`));
   const [asked = ''] = step(group, 100_000, { t: 'exists', member: A, exists: true });
   t.match(asked, /^one under ask-/);
@@ -127,7 +127,7 @@ t.test('after a failover the room asks about devices that were not available, to
 });
 
 t.test('a question that is not answered is put again, one that is answered is not', async (t) => {
-  const group = newGroup(newChatLog(ROOM, 0, [], limits), []);
+  const group = newGroup(newChatLog(ROOM, 0, [], limits, NO_HISTORY), []);
   step(group, 1, enter(`${A}/one`));
   const sweep = (now: number): string[] => step(group, now, { t: 'sweep', now });
   const [asked = ''] = sweep(100_000);
@@ -142,7 +142,7 @@ t.test('a question that is not answered is put again, one that is answered is no
 });
 
 t.test('late answers call forth one question, not one each', async (t) => {
-  const group = newGroup(newChatLog(ROOM, 0, [], limits), []);
+  const group = newGroup(newChatLog(ROOM, 0, [], limits, NO_HISTORY), []);
   step(group, 1, enter(`${A}/one`));
   const late = ['x', 'y', 'z'].map((ask) => ({ t: 'absent', user: A, resources: ['one'], ask }) as const);
   const asked = late.flatMap((answer, i) => step(group, 100 + i, answer));

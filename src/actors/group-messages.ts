@@ -5,14 +5,25 @@ import type { StanzaCondition } from '../xmpp/module.ts';
 import { type Affiliation, isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
 import { escapeAttr, escapeText, stanza } from '../xmpp/stanza.ts';
 import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
+import { retractedIdOf, tombstone } from '../xmpp/xep0424-retraction.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
+import { findSent, mayLookBack, messageAt, type Sent, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { fanOut } from './group-fan-out.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
 import { seenInRoom } from './group-seen.ts';
-import { affiliationOf, type GroupStep, holdersOf, type Occupant, putRoom, type Room } from './group-state.ts';
+import {
+  affiliationOf,
+  type GroupState,
+  type GroupStep,
+  holdersOf,
+  type Occupant,
+  putRoom,
+  type Room,
+  readableFrom,
+} from './group-state.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
 import type { LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
@@ -59,10 +70,50 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
     tellAll(step, stanza('message', { ...attrs, ...(lang !== undefined && { 'xml:lang': lang }) }, inner));
     return answer(send, { ok: true }, turn);
   }
+  const target = takenBack(step, room, named);
+  if (target === 'busy') return refuse(step, send, 'resource-constraint', 'too many retractions of what is long ago');
+  if (target !== undefined && bareOf(target.record.from) !== send.sender)
+    return refuse(step, send, 'forbidden', 'only who sent a message takes it back');
   const extras = send.words === undefined ? { nick } : { nick, w: send.words };
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, extras);
-  if (record !== undefined) fanOut(step, record, send.sender);
+  if (record !== undefined) {
+    if (target !== undefined && rules.retractedIsGone) {
+      const beside = occupantIdXml(occupantId(room.salt, send.sender));
+      const { id, ts } = record;
+      takeBack(group, target.seq, tombstone(target.record, { id, ts, beside }), turn);
+    }
+    fanOut(step, record, send.sender);
+  }
   answer(send, said(step, send), turn);
+}
+
+/**
+ * The message that this one takes back: by the room's id of it, as it should be named (XEP-0424 section 3), else by the
+ * id that its sender gave it, as Converse names it.
+ */
+function takenBack({ group, turn, limits }: GroupStep, room: Room, send: Send): Sent | 'busy' | undefined {
+  const id = retractedIdOf(send);
+  if (id === undefined) return undefined;
+  let target = messageOf(group, room, id);
+  if (target === undefined) {
+    const max = limits.retractLookBackMax;
+    if (!mayLookBack(group, max, turn.now)) return 'busy';
+    target = findSent(group, send.sender, id, group.lastSeq + 1, Math.min(max, group.lastSeq - room.first));
+  }
+  // What its sender may not read any more is out of its reach: it was out of the room since, or is of another account.
+  if (target === undefined || target.seq < readableFrom(group, send.sender)) return undefined;
+  if (target.record.gone === true) return undefined;
+  return retractedIdOf(target.record) === undefined ? target : undefined;
+}
+
+/** The message of the room that has this stanza-id. */
+export function messageOf(group: GroupState, room: Room, stanzaId: string): Sent | undefined {
+  if (!/^[1-9][0-9]{0,14}$/.test(stanzaId)) return undefined;
+  const seq = Number(stanzaId);
+  // What was said in an earlier room of this name is nobody's any more.
+  if (seq <= room.first || seq > group.lastSeq) return undefined;
+  const record = messageAt(group, seq);
+  return record && { seq, record };
 }
 
 /**

@@ -13,6 +13,8 @@ import { NS_DISCO_INFO, NS_DISCO_ITEMS, renderInfo } from '../xmpp/xep0030-disco
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { renderFin, renderMetadata, renderResult } from '../xmpp/xep0313-mam.ts';
 import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
+import { NS_RETRACT, NS_TOMBSTONE } from '../xmpp/xep0424-retraction.ts';
+import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
 import { NS_FULLTEXT } from '../xmpp/xep0431-fulltext.ts';
 import { answerFailure, answerTo } from './chat-log.ts';
 import { fail, ok, result } from './group-answers.ts';
@@ -34,6 +36,9 @@ const FEATURES: readonly string[] = [
   NS_FULLTEXT,
   NS_OCCUPANT_ID,
   NS_PING,
+  NS_RETRACT,
+  NS_TOMBSTONE,
+  NS_MODERATE,
   'urn:xmpp:sid:0',
 ];
 

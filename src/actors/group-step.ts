@@ -4,14 +4,16 @@ import { NS_MUC_ADMIN, NS_MUC_OWNER, STATUS } from '../xmpp/muc-words.ts';
 import { firstChild } from '../xmpp/stanza.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
+import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
 import { parseChecked } from '../xmpp/xml.ts';
-import { answer, bareOf, isStored, keyOf, placeOf } from './chat-log.ts';
+import { answer, bareOf, isKnown, isStored, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, ok } from './group-answers.ts';
 import { isPostDue, postPointers } from './group-fan-out.ts';
 import { leave, onPresence } from './group-join.ts';
 import { onMessage, refuse, said } from './group-messages.ts';
+import { onModerate } from './group-moderation.ts';
 import { onOwner } from './group-owner.ts';
 import { resourceOf, takeOut } from './group-presence.ts';
 import { onArchive, onDiscoInfo, onDiscoItems, onNoRoom, onOccupantIq, onUnknownIq } from './group-queries.ts';
@@ -158,9 +160,7 @@ function onRetry(step: GroupStep, send: Send): void {
   }
   const refused = group.order.refusal(send);
   if (refused !== undefined) return answer(send, refused, turn);
-  const key = keyOf(send);
-  const lost = isStored(send) && (key === undefined || !group.dedupe.has(send.sender, key));
-  if (lost) return refuse(step, send, 'resource-constraint');
+  if (isStored(send) && !isKnown(group, send)) return refuse(step, send, 'resource-constraint');
   answer(send, isStored(send) ? said(step, send) : { ok: true }, turn);
 }
 
@@ -199,6 +199,8 @@ function onIq(step: GroupStep, send: Send): void {
       return onOwner(step, room, send, payload);
     case NS_MAM:
       return onArchive(step, room, send, payload);
+    case NS_MODERATE:
+      return onModerate(step, room, send, payload);
     case NS_PING:
       return fail(step, send, 'service-unavailable');
     default:

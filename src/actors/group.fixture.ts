@@ -3,6 +3,7 @@ import { defaultConfig, type RoomConfig } from '../xmpp/muc-config.ts';
 import { type Affiliation, NS_MUC, NS_MUC_ADMIN } from '../xmpp/muc-words.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { newChatLog } from './chat-log.ts';
+import type { History } from './chat-retract.ts';
 import {
   type Affiliate,
   type GroupEffect,
@@ -15,7 +16,7 @@ import {
 } from './group-state.ts';
 import { groupStep } from './group-step.ts';
 import type { ChatItem, ChatMessage, Send, SessionMessage } from './messages.ts';
-import { CHAT_LIMITS, DOMAIN, GROUP_OPTIONS } from './runtime.fixture.ts';
+import { CHAT_LIMITS, DOMAIN, GROUP_OPTIONS, NO_HISTORY } from './runtime.fixture.ts';
 import { newTurn, type Turn } from './turn.ts';
 
 /** A group by itself, for tests of its rules: what it is told, and what it does then, in words. */
@@ -42,6 +43,7 @@ export interface TestRoom {
 export function room(
   { config, locked = false, affiliates = { [ALICE]: 'owner' }, occupants = {}, lastSeq = 0, posted }: TestRoom = {},
   limits: GroupLimits = LIMITS,
+  history: History = NO_HISTORY,
 ): GroupState {
   const row: Room = {
     v: 1,
@@ -59,7 +61,7 @@ export function room(
   for (const [jid, one] of Object.entries(occupants))
     rows.push([`o/${jid}`, typeof one === 'string' ? { v: 1, nick: one, role: 'participant' } : one]);
   if (posted !== undefined) rows.push(['p', posted]);
-  return newGroup(newChatLog(ROOM, lastSeq, [], limits), rows);
+  return newGroup(newChatLog(ROOM, lastSeq, [], limits, history), rows);
 }
 
 /** The messages of one turn. */

@@ -1,13 +1,12 @@
 import type { LogStore } from '../storage/log-store.ts';
-import type { MessageRecord } from '../xmpp/message-record.ts';
-import { type ChatEntity, loadTail } from './chat.ts';
-import { answerTo, newChatLog } from './chat-log.ts';
+import { type ChatEntity, historyOf, loadTail } from './chat.ts';
+import { answerTo, committed, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
 import { isPostDue } from './group-fan-out.ts';
 import { GroupIndex } from './group-fulltext.ts';
 import { type GroupEffect, type GroupLimits, type GroupLog, type GroupState, newGroup } from './group-state.ts';
 import { groupStep, isAskDue } from './group-step.ts';
-import { groupRows, messageStream } from './keys.ts';
+import { groupRows } from './keys.ts';
 import type { ChatMessage, SessionMessage, Source } from './messages.ts';
 import type { Turn } from './turn.ts';
 
@@ -54,11 +53,11 @@ class GroupCore {
     this.#shard = shard;
     this.#parts = parts;
     this.#runtime = runtime;
+    const history = historyOf(id, shard, parts.store);
     this.#index = new GroupIndex(id, shard, parts.store, parts.limits.searchWordsMax);
     this.#log = {
       fulltext: () => this.#index.reader(),
-      read: (from, to, limit) =>
-        parts.store.read(shard, messageStream(id), { from, to, limit }) as { seq: number; record: MessageRecord }[],
+      read: (from, to, limit) => history.read({ from, to, limit }),
     };
     this.#group = this.#load();
   }
@@ -76,6 +75,10 @@ class GroupCore {
     if (effect.t === 'ackDelivery') this.#parts.ackDelivery(effect.source);
     else if (effect.t === 'toSession') this.#parts.toSession(effect.to, effect.msg);
     else this.#parts.toSession(effect.to, effect.answer(this.#log));
+  }
+
+  committed(turn: Turn<GroupEffect>): void {
+    committed(this.#group, turn);
   }
 
   dispatch(turn: Turn<GroupEffect>, idx: number): void {
@@ -106,7 +109,7 @@ class GroupCore {
     const prefix = groupRows(this.#id);
     const rows = store.scan(this.#shard, prefix, 2 * limits.membersMax + limits.occupantsMax + 2);
     const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
-    const log = newChatLog(this.#id, last, tail, limits);
+    const log = newChatLog(this.#id, last, tail, limits, historyOf(this.#id, this.#shard, store));
     return newGroup(
       log,
       rows.map(([key, value]) => [key.slice(prefix.length), value] as const),

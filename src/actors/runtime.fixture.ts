@@ -8,6 +8,7 @@ import type { IqRequest, SessionPort } from '../xmpp/module.ts';
 import { ROSTER_LIMITS } from '../xmpp/rfc6121-limits.ts';
 import { NS_SM } from '../xmpp/xep0198-stream-management.ts';
 import { parseFrame } from '../xmpp/xml.ts';
+import type { History } from './chat-retract.ts';
 import type { ChatLimits } from './chat-state.ts';
 import type { AccountAnswer, AccountAsk, BindAnswer, CloseReason, ConnPort, ResumeAnswer } from './messages.ts';
 import { decideRegistration } from './registration.ts';
@@ -25,8 +26,12 @@ export const CHAT_LIMITS: ChatLimits = {
   dedupePerSenderMin: 64,
   dedupeMax: 100_000,
   waitingMax: 100,
+  retractLookBackMax: 100,
   askTimeoutMs: 5000,
 };
+
+/** A chat whose committed messages do not matter. */
+export const NO_HISTORY: History = { read: () => [] };
 
 export const SESSION_LIMITS: SessionLimits = {
   resourcesMax: 5,

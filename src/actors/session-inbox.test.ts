@@ -25,7 +25,7 @@ function row(node: TestNode, user: string, peer: string): Partial<UserChatRow> {
 function written(op: Op | undefined): string[] {
   return (op?.writes ?? []).flatMap((write) => {
     const plain = write.t === 'call' ? write.call.expand(write.args) : [write];
-    return plain.map((one) => (one.t === 'append' || one.t === 'drop' ? one.stream : one.key));
+    return plain.map((one) => ('stream' in one ? one.stream : one.key));
   });
 }
 

@@ -96,6 +96,34 @@ export function blockRecords(block: Buffer): Value[] {
   return Array.from({ length: reader.count }, (_, i) => reader.record(i));
 }
 
+/**
+ * A block with other records in the place of some. What was there is not in it any more.
+ * @param first seq of the block's first record
+ * @param replaced by seq, in or outside of the block
+ * @param builder an empty one
+ * @returns undefined when none of them is in the block
+ */
+export function replaceInBlock(
+  first: number,
+  block: Buffer,
+  replaced: ReadonlyMap<number, Value>,
+  builder: BlockBuilder,
+): Buffer | undefined {
+  const end = first + blockCount(block);
+  let records: Value[] | undefined;
+  for (const [seq, record] of replaced) {
+    if (seq < first || seq >= end) continue;
+    records ??= blockRecords(block);
+    records[seq - first] = record;
+  }
+  if (records === undefined) return undefined;
+  for (let at = 0; at < records.length; at += segmentRecordsMax) {
+    const segment = records.slice(at, at + segmentRecordsMax);
+    builder.add(packRecords(segment), segment.length);
+  }
+  return builder.finish();
+}
+
 /** Reads records of a block, best in one direction: it keeps the segment it unpacked last. */
 export class BlockReader {
   readonly count: number;

@@ -27,7 +27,7 @@ export function checkWrites(writes: readonly Write[]): void {
     if (3 * name.length > nameBytesMax && Buffer.byteLength(name) > nameBytesMax) {
       throw new RangeError(`a key or stream name has more than ${nameBytesMax} bytes`);
     }
-    if (write.t === 'append') {
+    if (write.t === 'append' || write.t === 'replace') {
       checkNumber('seq', write.seq);
       if (write.record === undefined) throw new RangeError('a stream record must have a value');
     }

@@ -29,6 +29,7 @@ const ops: Op[] = [
       { t: 'put', key: '', value: null },
       { t: 'del', key: 'gone' },
       { t: 'append', stream: 'log', seq: 7, record: 'text' },
+      { t: 'replace', stream: 'log', seq: 3, record: { text: 'other' } },
       { t: 'drop', stream: 'old' },
     ],
     outbox: [

@@ -55,6 +55,7 @@ const tagDel = 1;
 const tagAppend = 2;
 const tagDrop = 3;
 const tagCall = 4;
+const tagReplace = 5;
 
 /**
  * A journal record: version byte, then one flat MessagePack array of all ops: the table of shapes, then for each op
@@ -158,8 +159,8 @@ function readerOf(flat: unknown): FlatReader {
 }
 
 function pushWrite(flat: unknown[], shapes: Shapes, write: Write): void {
-  if (write.t === 'append') {
-    flat.push(tagAppend, write.stream, write.seq);
+  if (write.t === 'append' || write.t === 'replace') {
+    flat.push(write.t === 'append' ? tagAppend : tagReplace, write.stream, write.seq);
     pushShaped(flat, shapes, write.record);
   } else if (write.t === 'put') {
     flat.push(tagPut, write.key);
@@ -177,6 +178,8 @@ function readWrite(reader: FlatReader, calls: readonly CallType[] | undefined, w
   if (tag === tagPut) writes.push({ t: 'put', key: name, value: reader.shaped() });
   else if (tag === tagAppend) {
     writes.push({ t: 'append', stream: name, seq: reader.next() as number, record: reader.shaped() });
+  } else if (tag === tagReplace) {
+    writes.push({ t: 'replace', stream: name, seq: reader.next() as number, record: reader.shaped() });
   } else if (tag === tagDel) writes.push({ t: 'del', key: name });
   else if (tag === tagDrop) writes.push({ t: 'drop', stream: name });
   else if (tag === tagCall) {

@@ -92,6 +92,33 @@ for (const { what, folds, sizes } of cuts) {
   );
 }
 
+t.test('what is replaced is not in the blocks any more, whose bounds stay', (t) =>
+  withRocks(t.testdir(), async (rocks) => {
+    const base = attached(rocks);
+    await write(rocks, foldEntries(overlayOf(appends(1, 10, 'secret')).rotate(), base, limits));
+    const sizes = blockSizes(rocks);
+    const replacements = Array.from(
+      { length: 10 },
+      (_, i): Write => ({ t: 'replace', stream: 's', seq: i + 1, record: i }),
+    );
+    const values = () => rocks.query({ gte: Buffer.of(0), lt: Buffer.of(255) }, 99).map(([, value]) => value);
+    const secrets = () => values().join('').split('secret').length - 1;
+    t.equal(secrets(), 10);
+    await write(rocks, foldEntries(overlayOf(replacements.slice(2, 7)).rotate(), base, limits));
+    t.equal(secrets(), 5);
+    t.same(blockSizes(rocks), sizes);
+    // The last block grows at the same time.
+    const overlay = overlayOf([...replacements.slice(7), ...replacements.slice(0, 2), ...appends(11, 12)]);
+    await write(rocks, foldEntries(overlay.rotate(), base, limits));
+    t.equal(secrets(), 0);
+    t.same(base.records(0, 's', all), [
+      ...Array.from({ length: 10 }, (_, i) => ({ seq: i + 1, record: i })),
+      ...[11, 12].map((seq) => ({ seq, record: record(seq) })),
+    ]);
+    t.equal(base.last(0, 's'), 12);
+  }),
+);
+
 t.test(
   'a fold that was cut anywhere, read again after a restart and folded again, ends in the same state',
   async (t) => {
@@ -102,13 +129,18 @@ t.test(
         { t: 'put', key: 'row', value: 1 },
         { t: 'del', key: 'old' },
       ],
+      [2, 5, 8].map((seq) => ({ t: 'replace', stream: 's', seq, record: `replaced ${seq}` })),
       [{ t: 'append', stream: 'other', seq: 1, record: 'o' }],
       [
         { t: 'drop', stream: 'other' },
         { t: 'append', stream: 'other', seq: 4, record: 'p' },
       ],
     ];
-    const later: Write[][] = [appends(13, 15), [{ t: 'put', key: 'row', value: 2 }]];
+    const later: Write[][] = [
+      appends(13, 15),
+      [{ t: 'replace', stream: 's', seq: 5, record: 'again' }],
+      [{ t: 'put', key: 'row', value: 2 }],
+    ];
     const dir = t.testdir({ count: {} });
     let entries = 0;
     await withRocks(`${dir}/count`, async (rocks) => {
@@ -132,7 +164,12 @@ t.test(
           last: [view.last(0, 's'), view.last(0, 'other')],
           rows: view.scan(0, '', 99),
         });
-        const want = Array.from({ length: 15 }, (_, i) => ({ seq: i + 1, record: record(i + 1) }));
+        const other = new Map([
+          [2, 'replaced 2'],
+          [5, 'again'],
+          [8, 'replaced 8'],
+        ]);
+        const want = Array.from({ length: 15 }, (_, i) => ({ seq: i + 1, record: other.get(i + 1) ?? record(i + 1) }));
         const expected = {
           s: want,
           back: want.toReversed(),

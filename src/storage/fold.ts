@@ -1,4 +1,4 @@
-import { BlockBuilder, blockCount, blockRecords, segmentRecordsMax } from './blocks.ts';
+import { BlockBuilder, blockCount, blockRecords, replaceInBlock, segmentRecordsMax } from './blocks.ts';
 import { encodeRow, packRecords } from './codec.ts';
 import type { FoldEntry } from './fold-slice.ts';
 import { blockKey, rowKey, seqMax } from './keys.ts';
@@ -19,6 +19,8 @@ export interface FoldBase {
   /** undefined: the stream is empty */
   tail(shard: number, stream: string): Tail | undefined;
   block(shard: number, stream: string, first: number): Buffer | undefined;
+  /** The last block that begins at or before `seq`, the only one that can hold it. */
+  blockAround(shard: number, stream: string, seq: number): [first: number, block: Buffer] | undefined;
   /** The block that may hold `seq`, and all after it, in order. */
   blocksFrom(shard: number, stream: string, seq: number): [first: number, block: Buffer][];
   /** undefined: look it up again */
@@ -77,7 +79,61 @@ function* foldStream(
     base.setTail(shard, stream, undefined);
     yield { t: 'clear', key: blockKey(shard, stream, 0), end: blockKey(shard, stream, seqMax) };
   }
-  if (part.records.length === 0) return;
+  let under = base;
+  if (part.replaced !== undefined) {
+    const patched = new Map<number, Buffer>();
+    yield* patchBlocks(shard, stream, part.replaced, base, patched, builder);
+    if (patched.size > 0) base.setTail(shard, stream, undefined);
+    under = withPatched(base, patched);
+  }
+  if (part.records.length > 0) yield* foldRecords(shard, stream, part, under, limits, builder);
+}
+
+/** Writes the blocks of the base anew in which some records are other ones now. `patched` gets them by first seq. */
+function* patchBlocks(
+  shard: number,
+  stream: string,
+  replaced: ReadonlyMap<number, Value>,
+  base: FoldBase,
+  patched: Map<number, Buffer>,
+  builder: BlockBuilder,
+): Generator<FoldEntry> {
+  let upTo = 0;
+  for (const seq of [...replaced.keys()].sort((a, b) => a - b)) {
+    const [first, block] = (seq > upTo && base.blockAround(shard, stream, seq)) || [];
+    if (first === undefined || block === undefined) continue;
+    upTo = first + blockCount(block) - 1;
+    const value = replaceInBlock(first, block, replaced, builder);
+    if (value === undefined) continue;
+    patched.set(first, value);
+    yield { t: 'put', key: blockKey(shard, stream, first), value };
+  }
+}
+
+/** The base as it will be once the patched blocks, which are on their way, are in it. */
+function withPatched(base: FoldBase, patched: ReadonlyMap<number, Buffer>): FoldBase {
+  return {
+    tail(shard, stream) {
+      const tail = base.tail(shard, stream);
+      const block = tail && patched.get(tail.first);
+      return block === undefined ? tail : { ...(tail as Tail), bytes: block.length };
+    },
+    block: (shard, stream, first) => patched.get(first) ?? base.block(shard, stream, first),
+    blockAround: (shard, stream, seq) => base.blockAround(shard, stream, seq),
+    blocksFrom: (shard, stream, seq) =>
+      base.blocksFrom(shard, stream, seq).map(([first, block]) => [first, patched.get(first) ?? block]),
+    setTail: (shard, stream, tail) => base.setTail(shard, stream, tail),
+  };
+}
+
+function* foldRecords(
+  shard: number,
+  stream: string,
+  part: StreamPart,
+  base: FoldBase,
+  limits: BlockLimits,
+  builder: BlockBuilder,
+): Generator<FoldEntry> {
   const tail = part.dropped ? undefined : base.tail(shard, stream);
   if (tail !== undefined && part.first <= tail.last) {
     base.setTail(shard, stream, undefined);

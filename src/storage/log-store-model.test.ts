@@ -43,7 +43,11 @@ class Oracle {
       if (write.t === 'put') this.rows.set(`${op.shard}/${write.key}`, write.value);
       else if (write.t === 'del') this.rows.delete(`${op.shard}/${write.key}`);
       else if (write.t === 'drop') this.streams.delete(`${op.shard}/${write.stream}`);
-      else if (write.t === 'append')
+      else if (write.t === 'replace') {
+        const records = this.records(op.shard, write.stream);
+        const at = records.findIndex(({ seq }) => seq === write.seq);
+        if (at >= 0) records[at] = { seq: write.seq, record: write.record };
+      } else if (write.t === 'append')
         this.records(op.shard, write.stream).push({ seq: write.seq, record: write.record });
     }
   }
@@ -91,6 +95,11 @@ function randomOp(random: Random, oracle: Oracle, step: number): Op {
     else if (kind < 17) {
       writes.push({ t: 'drop', stream });
       next.set(stream, 1 + random(5));
+    } else if (kind < 22) {
+      // Old, new, of this op, or beyond the end.
+      const last = (next.get(stream) ?? (oracle.records(shard, stream).at(-1)?.seq ?? 0) + 1) - 1;
+      const seq = 1 + random(last + 2);
+      writes.push({ t: 'replace', stream, seq, record: [step, 'replaced', 'r'.repeat(random(80))] });
     } else {
       for (let more = 1 + random(5); more > 0; more -= 1) {
         const seq = next.get(stream) ?? (oracle.records(shard, stream).at(-1)?.seq ?? 0) + 1;

@@ -6,22 +6,32 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { StorageFullError, StorageRefusedError } from './errors.ts';
-import type { LogStore, Op } from './log-store.ts';
+import type { LogStore, Op, Write } from './log-store.ts';
 import { openRocksStore } from './log-store-rocks.ts';
 import { withTmpfs } from './tmpfs-for-tests.ts';
 
-/** One op of a run whose n-th op is always the same: record n of a stream, and a row that says n. */
+/** Every op of this idx replaces a record that is so much older. */
+const replacing = { every: 5, before: 3 };
+
+/** One op of a run whose n-th op is always the same: record n of a stream, a row that says n, an older record replaced. */
 function nth(n: number, bytes = 200): Op {
+  const idx = Math.floor(n / 4) + 1;
+  const old = idx % replacing.every === 0 ? idx - replacing.before : undefined;
   return {
     shard: n % 4,
     epoch: 1,
-    idx: Math.floor(n / 4) + 1,
+    idx,
     writes: [
-      { t: 'append', stream: 'log', seq: Math.floor(n / 4) + 1, record: { n, body: 'x'.repeat(bytes) } },
+      { t: 'append', stream: 'log', seq: idx, record: { n, body: 'x'.repeat(bytes) } },
       { t: 'put', key: 'n', value: n },
+      ...(old === undefined ? [] : [replaced(old, n % 4)]),
     ],
     outbox: n % 10 === 0 ? [{ to: 'session:a@x', body: n }] : [],
   };
+}
+
+function replaced(seq: number, shard: number): Write {
+  return { t: 'replace', stream: 'log', seq, record: { n: (seq - 1) * 4 + shard } };
 }
 
 /** Ops 0 … n-1, where n is returned, are there whole, once and in order, and nothing else is. */
@@ -34,7 +44,11 @@ function opsIn(t: Test, store: LogStore): number {
       limit: Number.POSITIVE_INFINITY,
     });
     records.forEach(({ seq, record }, i) => {
-      const { n } = record as { n: number };
+      const { n, body } = record as { n: number; body?: string };
+      const by = seq + replacing.before;
+      const gone = by % replacing.every === 0 && by <= records.length;
+      if ((body === undefined) !== gone)
+        t.fail(`shard ${shard}: record ${seq} of ${records.length} is ${gone ? 'not ' : ''}replaced`);
       if (seq !== i + 1 || n !== (seq - 1) * 4 + shard) t.fail(`shard ${shard} has ${n} as record ${seq} at ${i}`);
       found.push(n);
     });

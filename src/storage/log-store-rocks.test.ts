@@ -5,7 +5,8 @@ import { logStoreContract } from '../../test/contract/log-store.ts';
 import { StorageFullError } from './errors.ts';
 import type { Op } from './log-store.ts';
 import { openRocksStore, type RocksLogStore } from './log-store-rocks.ts';
-import type { StoreOptions } from './options.ts';
+import { type StoreOptions, storeDefaults } from './options.ts';
+import { openRocks } from './rocks.ts';
 
 const never = 3_600_000;
 
@@ -108,6 +109,37 @@ t.test('the journal stays short while one outbox is never acknowledged', async (
   t.equal(store.get(0, 'k1'), 'a', 'a carried-over op does not write again');
   t.equal(store.recovered.tails.get(0)?.idx, 100);
   await store.close();
+});
+
+t.test('what was replaced is in no value of the database, once that is folded and acknowledged', async (t) => {
+  const folder = t.testdir();
+  const store = await openRocksStore({ folder, ...settings[0]!.options });
+  const append = (seq: number, text: string): Op['writes'][number] => ({
+    t: 'append',
+    stream: 's',
+    seq,
+    record: { text: `${text} ${seq}` },
+  });
+  const replace: Op['writes'] = [{ t: 'replace', stream: 's', seq: 2, record: { text: 'tombstone' } }];
+  const op = (idx: number, writes: Op['writes'], outbox: Op['outbox'] = []): Op => ({
+    shard: 0,
+    epoch: 1,
+    idx,
+    writes,
+    outbox,
+  });
+  await store.append([op(1, [append(1, 'said'), append(2, 'secret')], [{ to: 'session:a@x', body: 1 }])]);
+  await store.fold();
+  await store.append([op(2, [append(3, 'said'), ...replace])]);
+  store.acked(0, 1);
+  await store.fold();
+  await store.close();
+  const rocks = await openRocks(folder, storeDefaults);
+  const everything = rocks.query({ gte: Buffer.of(0), lt: Buffer.alloc(8, 255) }, Number.POSITIVE_INFINITY);
+  await rocks.close();
+  const text = everything.map(([, value]) => value.toString('latin1')).join('\n');
+  for (const kept of ['said 1', 'tombstone', 'said 3']) t.match(text, kept);
+  t.notMatch(text, 'secret');
 });
 
 t.test('stats: figures of the journal and of RocksDB', async (t) => {

@@ -41,6 +41,11 @@ export type PlainWrite =
   | { readonly t: 'del'; readonly key: string }
   /** `seq` must be the stream's last + 1; re-applying a seq that exists replaces it (recovery). */
   | { readonly t: 'append'; readonly stream: string; readonly seq: number; readonly record: Value }
+  /**
+   * The record takes the place of the one that the stream has there, whose bytes leave the state (how soon: docs/architecture.md,
+   * "What is taken back"). Where the stream has none it changes nothing.
+   */
+  | { readonly t: 'replace'; readonly stream: string; readonly seq: number; readonly record: Value }
   /** Deletes the whole stream (account removed). A later append starts again at any seq. */
   | { readonly t: 'drop'; readonly stream: string };
 

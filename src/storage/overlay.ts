@@ -9,6 +9,8 @@ export interface StreamPart {
   dropped: boolean;
   first: number;
   records: (Value | undefined)[];
+  /** by seq, what takes the place of records that only older generations or the base can have; never one of `records` */
+  replaced?: Map<number, Value>;
 }
 
 export interface ShardPart {
@@ -129,7 +131,23 @@ function applyWrite(shard: ShardPart, write: PlainWrite): void {
   if (write.t === 'put') shard.rows.set(write.key, write.value === undefined ? deleted : write.value);
   else if (write.t === 'del') shard.rows.set(write.key, deleted);
   else if (write.t === 'append') applyAppend(shard.streams, write.stream, write.seq, write.record);
+  else if (write.t === 'replace') applyReplace(shard.streams, write.stream, write.seq, write.record);
   else shard.streams.set(write.stream, { dropped: true, first: 1, records: [] });
+}
+
+function applyReplace(streams: Map<string, StreamPart>, stream: string, seq: number, record: Value): void {
+  let part = streams.get(stream);
+  if (part?.records[seq - part.first] !== undefined) {
+    part.records[seq - part.first] = record;
+    return;
+  }
+  if (part === undefined) {
+    part = { dropped: false, first: 1, records: [] };
+    streams.set(stream, part);
+  }
+  if (part.dropped) return;
+  part.replaced ??= new Map();
+  part.replaced.set(seq, record);
 }
 
 function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: number, record: Value): void {
@@ -139,6 +157,7 @@ function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: numb
     return;
   }
   const { records } = part;
+  part.replaced?.delete(seq);
   if (records.length === 0) part.first = seq;
   const at = seq - part.first;
   if (at >= 0 && at <= records.length) {
@@ -173,7 +192,17 @@ export function spanOf(parts: readonly StreamPart[]): { low: number; high: numbe
 export function recordAt(parts: readonly StreamPart[], seq: number): Value | undefined {
   for (const part of parts) {
     const record = part.records[seq - part.first];
+    if (record !== undefined) return replacementAt(parts, seq) ?? record;
+  }
+  return undefined;
+}
+
+/** What the newest part that knows of this record has instead of an older one's. */
+export function replacementAt(parts: readonly StreamPart[], seq: number): Value | undefined {
+  for (const part of parts) {
+    const record = part.replaced?.get(seq);
     if (record !== undefined) return record;
+    if (part.records[seq - part.first] !== undefined) return undefined;
   }
   return undefined;
 }

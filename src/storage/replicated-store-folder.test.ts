@@ -16,12 +16,16 @@ const shards = 4;
 const all = { from: 1, to: Number.POSITIVE_INFINITY, limit: Number.POSITIVE_INFINITY };
 const quiet = { foldIntervalMs: 3_600_000, freeBytesMin: 0 };
 
-/** Op n of a log whose n-th op is always the same: record n of a stream, and a row that says n. */
+/** Every fifth op replaces the record of the op three before it. */
+const isReplacedBy = (n: number): boolean => n % 5 === 0 && n > 3;
+
+/** Op n of a log whose n-th op is always the same: record n of a stream, a row that says n, an older record replaced. */
 function nth(n: number, bytes = 200): OpBody {
   return {
     writes: [
       { t: 'append', stream: 'log', seq: n, record: { n, body: 'x'.repeat(bytes) } },
       { t: 'put', key: 'n', value: n },
+      ...(isReplacedBy(n) ? [{ t: 'replace', stream: 'log', seq: n - 3, record: { n: n - 3 } } as const] : []),
     ],
     outbox: n % 10 === 0 ? [{ to: 'session:a@x', body: n }] : [],
   };
@@ -50,6 +54,12 @@ function logsIn(t: Test, store: ReplicatedLogStore): number[] {
       records,
       Array.from({ length: commitIdx }, (_, i) => [i + 1, i + 1]),
       `state of shard ${shard}`,
+    );
+    const replaced = store.read(shard, 'log', all).filter(({ record }) => !Object.hasOwn(record as object, 'body'));
+    t.same(
+      replaced.map(({ seq }) => seq + 3),
+      Array.from({ length: commitIdx }, (_, i) => i + 1).filter(isReplacedBy),
+      `what is replaced in shard ${shard}`,
     );
     t.equal(store.get(shard, 'n'), commitIdx || undefined);
     return base.idx + entries.length;

@@ -63,6 +63,9 @@ function stateOf(entries: readonly Entry[], count: number): string {
         const records = streams.get(write.stream) ?? [];
         records.push([write.seq, write.record]);
         streams.set(write.stream, records);
+      } else if (write.t === 'replace') {
+        const found = streams.get(write.stream)?.find(([seq]) => seq === write.seq);
+        if (found !== undefined) found[1] = write.record;
       }
     }
   }
@@ -103,6 +106,9 @@ function randomOp(random: Random, entries: readonly Entry[], step: number): OpBo
     else if (kind < 9) {
       writes.push({ t: 'drop', stream });
       last.delete(stream);
+    } else if (kind < 12) {
+      const seq = 1 + random((last.get(stream) ?? 0) + 2);
+      writes.push({ t: 'replace', stream, seq, record: [step, 'replaced', 'r'.repeat(random(60))] });
     } else {
       const seq = (last.get(stream) ?? 0) + 1;
       writes.push({ t: 'append', stream, seq, record: [step, 'r'.repeat(random(60))] });

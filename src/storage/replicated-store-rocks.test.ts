@@ -2,8 +2,11 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { countedCall, replicatedStoreContract } from '../../test/contract/replicated-store.ts';
-import type { StoreOptions } from './options.ts';
+import { encodeOp } from './codec.ts';
+import type { OpBody } from './log-store.ts';
+import { type StoreOptions, storeDefaults } from './options.ts';
 import { openReplicatedStore, type RocksReplicatedStore } from './replicated-store-rocks.ts';
+import { openRocks } from './rocks.ts';
 
 const never = 3_600_000;
 
@@ -47,3 +50,28 @@ for (const { name, options } of settings) {
     });
   });
 }
+
+t.test('what was replaced is in no value of the database, once that is applied, folded and acknowledged', async (t) => {
+  const folder = t.testdir();
+  const store = await openReplicatedStore({ folder, ...settings[0]!.options });
+  const append = (seq: number, text: string) => ({ t: 'append', stream: 's', seq, record: text }) as const;
+  const ops: readonly OpBody[] = [
+    { writes: [append(1, 'said'), append(2, 'secret')], outbox: [{ to: 'session:a@x', body: 1 }] },
+    { writes: [append(3, 'said'), { t: 'replace', stream: 's', seq: 2, record: 'tombstone' }], outbox: [] },
+  ];
+  for (const [i, op] of ops.entries()) {
+    const at = { idx: i + 1, epoch: 1 };
+    await store.write([{ t: 'append', shard: 1, entries: [{ ...at, bytes: encodeOp(op) }] }]);
+    store.apply(1, at, op);
+    await store.fold();
+  }
+  store.ackedUpTo(1, 2);
+  await store.fold();
+  await store.close();
+  const rocks = await openRocks(folder, storeDefaults);
+  const everything = rocks.query({ gte: Buffer.of(0), lt: Buffer.alloc(8, 255) }, Number.POSITIVE_INFINITY);
+  await rocks.close();
+  const text = everything.map(([, value]) => value.toString('latin1')).join('\n');
+  t.match(text, 'tombstone');
+  t.notMatch(text, 'secret');
+});

@@ -111,6 +111,10 @@ export class RocksBase implements Base, FoldBase {
     return this.db.get(blockKey(shard, stream, first));
   }
 
+  blockAround(shard: number, stream: string, seq: number): [first: number, block: Buffer] | undefined {
+    return this.blockAtOrBefore(shard, stream, seq);
+  }
+
   blocksFrom(shard: number, stream: string, seq: number): [first: number, block: Buffer][] {
     return [...this.blocks(shard, stream, { from: seq, to: seqMax - 1, limit: Number.POSITIVE_INFINITY })];
   }

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import { BlockBuilder } from './blocks.ts';
+import { BlockBuilder, replaceInBlock } from './blocks.ts';
 import { encodeOp } from './codec.ts';
 import { StorageClosedError } from './errors.ts';
 import { type BlockLimits, type FoldBase, shardEntries } from './fold.ts';
-import { rowNameOfRest, statePrefixBytes, streamOfRest } from './keys.ts';
+import { blockSeq, rowNameOfRest, statePrefixBytes, streamOfRest } from './keys.ts';
 import type { Op } from './log-store.ts';
 import type { ShardPart, StreamPart } from './overlay.ts';
 import type { Position, ShardSnapshot } from './replicated-store.ts';
@@ -14,7 +14,13 @@ import { SnapshotWriter } from './snapshot-stream.ts';
 const outboxesPerRead = 256;
 
 /** A base in which every stream is empty: what is folded onto it begins blocks of its own. */
-const nothing: FoldBase = { tail: () => undefined, block: () => undefined, blocksFrom: () => [], setTail: () => {} };
+const nothing: FoldBase = {
+  tail: () => undefined,
+  block: () => undefined,
+  blockAround: () => undefined,
+  blocksFrom: () => [],
+  setTail: () => {},
+};
 
 export interface SnapshotSource {
   readonly shard: number;
@@ -36,8 +42,9 @@ export interface SnapshotSource {
 export function copyPart(part: ShardPart | undefined): ShardPart | undefined {
   if (part === undefined) return undefined;
   const streams = new Map<string, StreamPart>();
-  for (const [name, { dropped, first, records }] of part.streams) {
-    streams.set(name, { dropped, first, records: [...records] });
+  for (const [name, { dropped, first, records, replaced }] of part.streams) {
+    const copy = { dropped, first, records: [...records] };
+    streams.set(name, replaced === undefined ? copy : { ...copy, replaced: new Map(replaced) });
   }
   return { rows: new Map(part.rows), streams };
 }
@@ -82,7 +89,7 @@ export class StateSnapshot implements ShardSnapshot {
       const pairs = cursor?.next(limits.snapshotChunkBytes) ?? [];
       for (const [key, value] of pairs) {
         const rest = key.subarray(statePrefixBytes);
-        if (!hides(part, rest)) writer.pair(rest, value);
+        if (!hides(part, rest)) writer.pair(rest, replacedIn(part, rest, value) ?? value);
       }
       if (pairs.length === 0) break;
       yield true;
@@ -115,4 +122,11 @@ function hides(part: ShardPart | undefined, rest: Buffer): boolean {
   if (part === undefined) return false;
   const row = rowNameOfRest(rest);
   return row === undefined ? part.streams.get(streamOfRest(rest))?.dropped === true : part.rows.has(row);
+}
+
+/** A block of the base with what the overlay's part has in the place of some of its records. */
+function replacedIn(part: ShardPart | undefined, rest: Buffer, value: Buffer): Buffer | undefined {
+  if (part === undefined || rowNameOfRest(rest) !== undefined) return undefined;
+  const replaced = part.streams.get(streamOfRest(rest))?.replaced;
+  return replaced && replaceInBlock(blockSeq(rest), value, replaced, new BlockBuilder());
 }

@@ -1,6 +1,6 @@
 import { compareUtf8, seqMax } from './keys.ts';
 import type { StreamRange, StreamRecord, Value } from './log-store.ts';
-import { deleted, type Overlay, recordAt, type ShardPart, spanOf } from './overlay.ts';
+import { deleted, type Overlay, recordAt, replacementAt, type ShardPart, type StreamPart, spanOf } from './overlay.ts';
 
 /** State that was folded. Synchronous. */
 export interface Base {
@@ -64,7 +64,7 @@ export class StateView {
     const parts = this.overlay.stream(shard, stream);
     const span = spanOf(parts);
     const hidden = parts.at(-1)?.dropped === true;
-    if (span === undefined) return hidden ? [] : this.base.records(shard, stream, { ...range, from, to });
+    if (span === undefined) return hidden ? [] : this.fromBase(shard, stream, { ...range, from, to }, parts);
     // Numbers only rise, so the base ends where the overlay begins, or (after recovery) reaches into it and is hidden.
     const low = Math.max(from, span.low);
     const high = Math.min(to, span.high);
@@ -82,7 +82,8 @@ export class StateView {
       const limit = range.limit - found.length;
       const below = Math.min(to, span.low - 1);
       if (hidden || limit <= 0 || below < from) return;
-      for (const record of this.base.records(shard, stream, { ...range, from, to: below, limit })) found.push(record);
+      for (const record of this.fromBase(shard, stream, { ...range, from, to: below, limit }, parts))
+        found.push(record);
     };
     if (range.reverse) {
       fromOverlay();
@@ -92,6 +93,13 @@ export class StateView {
       fromOverlay();
     }
     return found;
+  }
+
+  /** Records of the base, in the place of some of them what the overlay has instead. */
+  private fromBase(shard: number, stream: string, range: StreamRange, parts: readonly StreamPart[]): StreamRecord[] {
+    const found = this.base.records(shard, stream, range);
+    if (parts.every(({ replaced }) => replaced === undefined)) return found;
+    return found.map(({ seq, record }) => ({ seq, record: replacementAt(parts, seq) ?? record }));
   }
 
   /** Names of all streams that may have records, in UTF-8 order. */

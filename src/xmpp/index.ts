@@ -49,6 +49,8 @@ import { httpUploadModule, type UploadPort } from './xep0363-http-upload.ts';
 import { omemoModule } from './xep0384-omemo.ts';
 import { bookmarksModule } from './xep0402-bookmarks.ts';
 import { occupantIdModule } from './xep0421-occupant-id.ts';
+import { retractionModule } from './xep0424-retraction.ts';
+import { moderationModule } from './xep0425-moderation.ts';
 import { inboxModule } from './xep0430-inbox.ts';
 import { fulltextModule } from './xep0431-fulltext.ts';
 import { displayedSyncModule } from './xep0490-displayed-sync.ts';
@@ -167,6 +169,8 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     formsModule,
     mucModule(deps.rooms),
     occupantIdModule,
+    retractionModule,
+    moderationModule,
     inboxModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
     pubsubModule(pep),
     ...NODE_MODULES,

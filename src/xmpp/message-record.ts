@@ -31,6 +31,8 @@ export interface MessageRecord {
   readonly w?: string;
   /** of a group's message: what its sender was called then; `from` stays the real address */
   readonly nick?: string;
+  /** its content was taken back, this is the tombstone (XEP-0424) */
+  readonly gone?: true;
   /** of a message that a room relayed: its sender as the receiver knows it, its receiver as the sender addressed it */
   readonly via?: { readonly from: string; readonly to: string };
 }

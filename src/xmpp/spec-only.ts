@@ -69,4 +69,31 @@ export const elsewhere: readonly XmppModule[] = [
       note: 'host-meta as XML and JSON over HTTP',
     },
   },
+  {
+    spec: {
+      id: 'XEP-0308',
+      title: 'Last Message Correction',
+      version: '1.2.1',
+      url: 'https://xmpp.org/extensions/xep-0308.html',
+      note: 'passed on and kept like any message; not counted as unread',
+    },
+  },
+  {
+    spec: {
+      id: 'XEP-0444',
+      title: 'Message Reactions',
+      version: '0.2.1',
+      url: 'https://xmpp.org/extensions/xep-0444.html',
+      note: 'passed on and kept like any message; not counted as unread',
+    },
+  },
+  {
+    spec: {
+      id: 'XEP-0461',
+      title: 'Message Replies',
+      version: '0.2.1',
+      url: 'https://xmpp.org/extensions/xep-0461.html',
+      note: 'passed on and kept like any message',
+    },
+  },
 ];

@@ -3,6 +3,13 @@ import type { XmppModule } from './module.ts';
 import { NS_CHAT_STATES } from './xep0085-chat-states.ts';
 import { NS_RECEIPTS } from './xep0184-receipts.ts';
 import { NS_MARKERS } from './xep0333-markers.ts';
+import { NS_RETRACT } from './xep0424-retraction.ts';
+
+const NS_REACTIONS = 'urn:xmpp:reactions:0';
+const NS_CORRECT = 'urn:xmpp:message-correct:0';
+
+/** What is about an earlier message, which has been counted: a body beside it is that message's, or a fallback. */
+const ABOUT_EARLIER: ReadonlySet<string> = new Set([NS_REACTIONS, NS_CORRECT, NS_RETRACT]);
 
 export const NS_HINTS = 'urn:xmpp:hints';
 
@@ -42,8 +49,9 @@ const KEPT: ReadonlyMap<string, string> = new Map([
   ['http://jabber.org/protocol/muc#user', 'invite'],
   ['urn:xmpp:jingle-message:0', 'call'],
   ['urn:xmpp:jingle-message:1', 'call'],
-  ['urn:xmpp:reactions:0', 'reaction'],
-  ['urn:xmpp:message-retract:1', 'retraction'],
+  [NS_REACTIONS, 'reaction'],
+  [NS_CORRECT, 'correction'],
+  [NS_RETRACT, 'retraction'],
 ]);
 
 /** What a message's children say, gathered in one pass: this is on the way of every message. */
@@ -54,6 +62,8 @@ interface Contents {
   /** why it is worth keeping, undefined when nothing in it is */
   readonly reason: string | undefined;
   readonly empty: boolean;
+  /** takes back an earlier message (XEP-0424) */
+  readonly retracts: boolean;
 }
 
 const NO_HINTS: ReadonlySet<string> = new Set();
@@ -63,6 +73,8 @@ function contentsOf(message: Element): Contents {
   let loud = false;
   let reason: string | undefined;
   let empty = true;
+  let early = false;
+  let retracts = false;
   for (const child of message.children) {
     if (typeof child === 'string') continue;
     empty = false;
@@ -80,9 +92,12 @@ function contentsOf(message: Element): Contents {
       const why = KEPT.get(ns) ?? 'payload';
       if (why === 'encrypted') loud = true;
       reason ??= why;
+      if (!ABOUT_EARLIER.has(ns)) continue;
+      early = true;
+      if (ns === NS_RETRACT && child.getName() === 'retract') retracts = true;
     }
   }
-  return { hints: hints ?? NO_HINTS, loud, reason, empty };
+  return { hints: hints ?? NO_HINTS, loud: loud && !early, reason, empty, retracts };
 }
 
 function notStored(loud: boolean, reason: string): StoreDecision {
@@ -99,8 +114,10 @@ function notStored(loud: boolean, reason: string): StoreDecision {
  * @param type of the message; anything else than the five of RFC 6121 5.2.2 counts as normal
  */
 export function storeDecision(message: Element, type: string): StoreDecision {
-  const { hints, loud, reason, empty } = contentsOf(message);
+  const { hints, loud, reason, empty, retracts } = contentsOf(message);
   if (type === 'error' || type === 'headline') return notStored(loud, type);
+  // XEP-0424 section 5: kept whatever the sender hints, for those who were away.
+  if (retracts) return { store: true, hidden: false, quiet: true, reason: 'retraction' };
   if (hints.has('no-store')) return notStored(loud, 'hint no-store');
   const why = hints.has('store') ? 'hint store' : reason;
   if (why === undefined) return notStored(loud, empty ? 'empty' : 'passing');

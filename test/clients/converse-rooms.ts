@@ -65,6 +65,13 @@ async function story(t: Test, site: Site): Promise<void> {
     await romeo.retract('Alas');
     await until('it to be gone', async () => !(await shows(juliet, 'Alas')()));
     t.same(await juliet.on.texts(), await romeo.on.texts());
+    const reader = await WireClient.login(site.url(0), { user: his, password: password(his) }, 'reader');
+    const bodies = (
+      await reader.archive(undefined, 200, undefined, `${site.user('orchard')}@conference.localhost`)
+    ).map(({ body }) => body);
+    reader.cut();
+    t.ok(bodies.includes('Shall I hear more?'));
+    t.notOk(bodies.includes('Alas'), 'it is gone from the archive of the group');
   });
 
   await t.test('a broken network and a page that is loaded again lead back into the group', async (t) => {

@@ -179,6 +179,42 @@ function streams(t: Test, opened: Opened): void {
       await store.close();
     });
 
+    t.test(`streams: a replaced record is another one in its place (${place})`, async (t) => {
+      const { home, store: first } = await opened(t);
+      await first.append([op(3, 1, [...appends('s', 1, 150), ...appends('gone', 1, 3)])]);
+      await home.settle(first);
+      await first.append([op(3, 2, appends('s', 151, 153))]);
+      const replace = (stream: string, seq: number): Write => ({ t: 'replace', stream, seq, record: `new ${seq}` });
+      await first.append([
+        op(3, 3, [
+          ...[1, 17, 64, 150, 152, 999].map((seq) => replace('s', seq)),
+          replace('none', 1),
+          { t: 'drop', stream: 'gone' },
+          replace('gone', 2),
+        ]),
+      ]);
+      await first.append([
+        op(3, 4, [...appends('s', 154, 155), replace('s', 154), { ...replace('s', 17), record: 17 } as Write]),
+      ]);
+      const store = await moveTo(place, home, first);
+      const records = store.read(3, 's', all);
+      t.same(
+        seqs(records),
+        Array.from({ length: 155 }, (_, i) => i + 1),
+      );
+      const replaced = records.filter(({ record }) => typeof record !== 'object');
+      t.same(replaced, [
+        { seq: 1, record: 'new 1' },
+        { seq: 17, record: 17 },
+        ...[64, 150, 152, 154].map((seq) => ({ seq, record: `new ${seq}` })),
+      ]);
+      t.same(store.read(3, 's', { ...all, reverse: true }), records.toReversed());
+      t.same(store.read(3, 's', { from: 17, to: 17, limit: 1 }), [{ seq: 17, record: 17 }]);
+      t.equal(store.last(3, 's'), 155, 'where nothing is, nothing is replaced');
+      t.same([store.read(3, 'none', all), store.read(3, 'gone', all)], [[], []]);
+      await store.close();
+    });
+
     t.test(`streams: a dropped stream is empty and can begin again anywhere (${place})`, async (t) => {
       const { home, store: first } = await opened(t);
       await first.append([op(3, 1, [...appends('s', 1, 5), ...appends('kept', 1, 1), ...appends('gone', 1, 200)])]);
@@ -294,6 +330,8 @@ function journal(t: Test, opened: Opened): void {
       op(0, 1, [{ t: 'append', stream: 's', seq: 0, record: 1 }]),
       op(0, 1, [{ t: 'append', stream: 's', seq: 1.5, record: 1 }]),
       op(0, 1, [{ t: 'append', stream: 's', seq: 1, record: undefined }]),
+      op(0, 1, [{ t: 'replace', stream: 's', seq: 0, record: 1 }]),
+      op(0, 1, [{ t: 'replace', stream: 's', seq: 1, record: undefined }]),
     ];
     for (const op_ of bad)
       await t.rejects(store.append([op(0, 1, [{ t: 'put', key: 'good', value: 1 }]), op_]), RangeError);

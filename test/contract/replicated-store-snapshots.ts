@@ -18,6 +18,36 @@ import {
 
 /** What every ReplicatedLogStore must do when a shard is copied. */
 export function snapshots(t: Test, opened: Opened): void {
+  for (const folded of [false, true]) {
+    t.test(`snapshot: has nothing of what was replaced (${folded ? '' : 'not '}folded since)`, async (t) => {
+      const { home, store } = await opened(t);
+      const texts = (of: string): Write[] =>
+        Array.from({ length: 100 }, (_, i) => ({ t: 'append', stream: 'log', seq: i + 1, record: `${of} ${i + 1}` }));
+      const said = entry(1, { writes: texts('secret'), outbox: [] });
+      const takenBack = entry(2, {
+        writes: [3, 64, 100].map((seq) => ({ t: 'replace', stream: 'log', seq, record: 'tombstone' })),
+        outbox: [],
+      });
+      await store.write([append(1, [said])]);
+      applyAll(store, 1, [said]);
+      await home.settle(store);
+      await store.write([append(1, [takenBack])]);
+      applyAll(store, 1, [takenBack]);
+      if (folded) await home.settle(store);
+      const chunks = await chunksOf(await store.openSnapshot(1));
+      const text = Buffer.concat(chunks).toString('latin1');
+      t.notMatch(text, /secret (?:3|64|100)(?![0-9])/);
+      t.match(text, /secret 4(?![0-9])/);
+      await store.write([{ t: 'load', shard: 2 }]);
+      const install = store.install(2);
+      for (const chunk of chunks) await install.add(chunk);
+      await install.finish({ idx: 2, epoch: 1 });
+      t.equal(store.checksum(2), store.checksum(1));
+      t.same(store.read(2, 'log', { ...all, from: 64, limit: 1 }), [{ seq: 64, record: 'tombstone' }]);
+      await store.close();
+    });
+  }
+
   t.test('snapshot: is the state at its place, whatever is applied meanwhile, and fills another copy', async (t) => {
     const { home, store } = await opened(t);
     await run(store, 1, 1, 300);

@@ -57,6 +57,17 @@ export type Fact =
       readonly seq: number;
       readonly from: string;
       readonly oid: string;
+      /** id of the message that it takes back */
+      readonly takesBack?: string;
+    }
+  /** a message of a chat becomes another one: its op is committed */
+  | {
+      readonly t: 'replaced';
+      readonly shard: number;
+      readonly idx: number;
+      readonly chat: string;
+      readonly seq: number;
+      readonly inner: string;
     }
   /** an inbox takes a message: its op is committed; `cursor` is what the op makes of the chat's cursor */
   | {

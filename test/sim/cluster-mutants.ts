@@ -39,6 +39,7 @@ const WHOLE_THEME: Partial<Record<keyof DeliveryRules, WholeTheme>> = {
   occupantsAsked: 'rooms',
   leaversPointed: 'rooms',
   relaysAckedDecided: 'rooms',
+  retractedIsGone: 'retractions',
 };
 
 /** Takes a rule out and runs seeds until the rule's own checker notices. The other checkers are not asked. */

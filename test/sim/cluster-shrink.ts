@@ -75,6 +75,7 @@ function simplerWhole(profile: Profile, whole: WholeProfile): Partial<Profile>[]
     { tight: false },
     { packed: false },
     { plain: 0 },
+    { takesBackEvery: 0 },
     { sayMax: Math.max(1, whole.sayMax >> 1) },
     { talkMs: whole.talkMs * 2 },
   ];

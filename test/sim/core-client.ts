@@ -164,10 +164,19 @@ export class Client {
 
   /** Sends a new message to a bare JID. */
   say(to: string, oid: string): void {
+    this.#tell(to, oid, `<body>${oid}</body>`);
+  }
+
+  /** Takes back what it said to a bare JID before, or says that it does (XEP-0424). */
+  takeBack(to: string, oid: string, said: string): void {
+    this.#tell(to, oid, `<retract xmlns='urn:xmpp:message-retract:1' id='${said}'/>`);
+  }
+
+  #tell(to: string, oid: string, inner: string): void {
     const message = { oid, from: this.user, to, acked: false, refused: false };
     this.sent.push(message);
     const xml =
-      `<message xmlns='jabber:client' to='${to}' type='chat' id='${oid}'><body>${oid}</body>` +
+      `<message xmlns='jabber:client' to='${to}' type='chat' id='${oid}'>${inner}` +
       `${this.plain ? '' : `<origin-id xmlns='urn:xmpp:sid:0' id='${oid}'/>`}</message>`;
     this.#write(xml, message);
   }
@@ -312,7 +321,7 @@ export class Client {
     const id = el.getChild('stanza-id', 'urn:xmpp:sid:0')?.attrs['id'];
     if (id === undefined) return;
     const view = this.views.at(-1);
-    const oid = el.getChildText('body') ?? '';
+    const oid = el.getChildText('body') ?? el.attrs['id'] ?? '';
     view?.ids.push(Number(id));
     view?.oids.push(oid);
     if (oid !== '') this.world.shown?.(this, Number(id), oid);

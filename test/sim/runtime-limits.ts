@@ -65,7 +65,15 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
     resendMsMax,
     sweepMs,
     rowsMax: 1000,
-    chat: { dedupeMs: 86_400_000, dedupePerSenderMin: 64, dedupeMax: 1000, waitingMax: 100, askTimeoutMs },
+    chat: {
+      dedupeMs: 86_400_000,
+      dedupePerSenderMin: 64,
+      dedupeMax: 1000,
+      waitingMax: 100,
+      askTimeoutMs,
+      // Never reached: what is found must not depend on how fast a run is.
+      retractLookBackMax: 1_000_000,
+    },
     groups: {
       roomDomain: ROOM_DOMAIN,
       membersMax: 60,

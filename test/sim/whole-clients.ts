@@ -70,7 +70,15 @@ class Driver {
     const group = mine[random.int(mine.length)];
     const to = group !== undefined && random.int(3) > 0 ? group.id : (users[random.int(users.length)] as string);
     if (random.int(8) === 0) this.#client.type(to);
+    else if (profile.takesBackEvery > 0 && this.#said % profile.takesBackEvery === 0) this.#takeBack(oid);
     else this.#client.say(to, oid);
+  }
+
+  /** One of what it said last to people or groups. */
+  #takeBack(oid: string): void {
+    const said = this.#client.sent.filter(({ inRoom }) => inRoom === undefined).slice(-3);
+    const one = said[this.#whole.world.random.int(said.length)];
+    if (one !== undefined) this.#client.takeBack(one.to, oid, one.oid);
   }
 
   #sayInRoom({ room }: Stay, oid: string): void {

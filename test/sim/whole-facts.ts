@@ -4,7 +4,10 @@ import type { MessageRecord } from '../../src/xmpp/message-record.ts';
 import { isMember } from '../../src/xmpp/muc-words.ts';
 import type { Fact } from './cluster-facts.ts';
 
-type DeliveryFact = Extract<Fact, { t: 'numbered' | 'inboxed' | 'posted' | 'affiliated' }>;
+type DeliveryFact = Extract<Fact, { t: 'numbered' | 'replaced' | 'inboxed' | 'posted' | 'affiliated' }>;
+
+/** As a client of the simulation says it (XEP-0424). */
+const TAKES_BACK = /<retract [^>]*id='([^']*)'/;
 
 /** What a committed op says of messages, read off its writes: nothing that the code under test reports of itself. */
 export function* factsOf(shard: number, idx: number, body: OpBody): Generator<DeliveryFact> {
@@ -14,11 +17,17 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
   for (const [i, write] of writes.entries()) {
     if (write.t === 'put' || write.t === 'del')
       yield* affiliated(shard, idx, write.key, write.t === 'put' ? write.value : undefined);
+    if (write.t === 'replace' && write.stream.startsWith('m/')) {
+      const { inner } = write.record as MessageRecord;
+      yield { t: 'replaced', shard, idx, chat: write.stream.slice(2), seq: write.seq, inner };
+    }
     if (write.t !== 'append') continue;
     const { stream, seq } = write;
     if (stream.startsWith('m/')) {
-      const { from, oid, id, tok } = write.record as MessageRecord;
-      yield { t: 'numbered', shard, idx, chat: stream.slice(2), seq, from, oid: oid ?? id ?? tok ?? '' };
+      const { from, oid, id, tok, inner } = write.record as MessageRecord;
+      const takesBack = TAKES_BACK.exec(inner)?.[1];
+      const more = takesBack === undefined ? {} : { takesBack };
+      yield { t: 'numbered', shard, idx, chat: stream.slice(2), seq, from, oid: oid ?? id ?? tok ?? '', ...more };
     } else if (stream.startsWith('i/')) {
       const { c: chat, q: chatSeq } = write.record as { c: string; q: number };
       const user = stream.slice(2);

@@ -24,6 +24,8 @@ export interface WholeProfile {
   readonly cuts: number;
   /** share of the devices that give their messages no origin-id */
   readonly plain: number;
+  /** one message in so many takes back an earlier one of its device (XEP-0424); 0: none does */
+  readonly takesBackEvery: number;
 }
 
 /** One seed in so many is a whole run: it costs about as much as that many of replicas alone. */
@@ -33,13 +35,15 @@ export const WHOLE_EVERY = 16;
  * Themes, for what faults drawn at random seldom bring about.
  * handOvers: shards change hands all the time while sockets break.
  * rooms: each run has them, and the bus loses more.
+ * retractions: devices take back what they said, in each run.
  * activations: a node that led sessions hangs or is cut off, does not know that it was deposed, and comes back.
  */
-export type WholeTheme = 'handOvers' | 'activations' | 'rooms';
+export type WholeTheme = 'handOvers' | 'activations' | 'rooms' | 'retractions';
 
 const THEMES: Readonly<Record<WholeTheme, readonly Op['t'][]>> = {
   handOvers: ['transfer', 'transfer', 'transfer', 'transfer', 'transfer', 'cut', 'isolate', 'storeCut', 'drain'],
   activations: ['pause', 'pause', 'isolate', 'storeCut', 'cutOneWay', 'cut'],
+  retractions: ['crash', 'pause', 'cut', 'transfer'],
   rooms: ['crash', 'pause', 'cut', 'isolate', 'transfer', 'transfer', 'drain'],
 };
 
@@ -79,7 +83,7 @@ export function wholeProfileOf(seed: number, base: Profile, wanted?: WholeTheme)
   const rough = (most: number): number => (random.int(2) === 0 ? 0 : random.float() * most);
   const long = theme === 'rooms' || random.int(6) === 0;
   const durationMs = 200 + random.int(long ? 1_200 : 500);
-  const whole = withRooms(wholeOf(random, base.nodes, theme), seed, theme);
+  const whole = withRetractions(withRooms(wholeOf(random, base.nodes, theme), seed, theme), seed, theme);
   const shards = 3 + random.int(4);
   const kinds = kindsOf(random, theme);
   const ops = Array.from(
@@ -124,6 +128,7 @@ function wholeOf(random: Random, nodes: number, theme: WholeTheme | undefined): 
     packed: random.int(4) === 0,
     cuts: theme === undefined && random.int(2) === 0 ? 0 : random.float() * (theme === undefined ? 0.03 : 0.12),
     plain: theme === 'activations' ? 1 : 0.3,
+    takesBackEvery: 0,
   };
 }
 
@@ -137,4 +142,13 @@ function withRooms(whole: WholeProfile, seed: number, theme: WholeTheme | undefi
   const large = random.int(10) === 0;
   const rooms = Array.from({ length: 1 + random.int(2) }, () => 2 + random.int(large ? 49 : 4));
   return { ...whole, rooms, users: Math.max(whole.users, ...rooms.map((size) => size + 1)) };
+}
+
+/** One whole run in so many has devices that take back what they said. */
+const RETRACTIONS_EVERY = 4;
+
+function withRetractions(whole: WholeProfile, seed: number, theme: WholeTheme | undefined): WholeProfile {
+  const random = seededRandom(seed ^ 0x3c9d1e55);
+  if (theme !== 'retractions' && random.int(RETRACTIONS_EVERY) > 0) return whole;
+  return { ...whole, takesBackEvery: 2 + random.int(4) };
 }

@@ -56,6 +56,11 @@ export class ProcessState {
     for (const idx of this.#outboxes[shard]?.keys() ?? []) if (idx <= upTo) this.#outboxes[shard]?.delete(idx);
   }
 
+  /** index of the last entry in the state of that shard */
+  applied(shard: number): number {
+    return this.#applied[shard] ?? 0;
+  }
+
   ackedUpTo(shard: number): number {
     return this.#ackedUpTo[shard] ?? 0;
   }

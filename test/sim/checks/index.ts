@@ -11,6 +11,7 @@ import { devicesSeeEverything } from './d7-devices-see-everything.ts';
 import { membersGetEverything } from './d8-members-get-everything.ts';
 import { roomInOrder } from './d9-room-in-order.ts';
 import { occupantsAreDevices } from './d10-occupants-are-devices.ts';
+import { retractedIsGone } from './d11-retracted-is-gone.ts';
 import { oneWinner } from './i01-one-winner.ts';
 import { promises } from './i02-promises.ts';
 import { commitIsEverywhere } from './i03-commit-is-everywhere.ts';
@@ -69,6 +70,7 @@ export const DELIVERY_CHECKS: readonly Check[] = [
   membersGetEverything,
   roomInOrder,
   occupantsAreDevices,
+  retractedIsGone,
 ];
 
 /** Which checker must notice that a rule is gone. */
@@ -119,4 +121,5 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   occupantsAsked: occupantsAreDevices,
   leaversPointed: membersGetEverything,
   relaysAckedDecided: releasedIsTaken,
+  retractedIsGone,
 };
