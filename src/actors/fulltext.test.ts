@@ -76,7 +76,7 @@ class TestLog {
   async forget(seq: number): Promise<number> {
     const place = { store: this.#store, shard: 0, owner: USER, key: ROW };
     const pointer = this.pointers.read({ from: seq, to: seq, limit: 1 })[0]?.record as InboxPointer;
-    const writes = forgottenRows(place, seq, pointer);
+    const writes = forgottenRows(place, seq, pointer, new Map());
     for (const [key, value] of writes)
       this.#writes.push(value === DELETED ? { t: 'del', key } : { t: 'put', key, value });
     await this.commit();

@@ -9,6 +9,7 @@ import { type FulltextRow, fulltextRows } from './fulltext.ts';
 import { GROUP_INDEX_KEY, GroupIndex } from './group-fulltext.ts';
 import { chatKey, groupRows, messageStream } from './keys.ts';
 import { bodies, GROUP_OPTIONS, SHARDS, type TestClient, TestNode } from './runtime.fixture.ts';
+import { DELETED } from './turn.ts';
 
 const ROOM = `room@${GROUP_OPTIONS.roomDomain}`;
 const SHARD = shardOf(chatKey(ROOM), SHARDS);
@@ -94,8 +95,18 @@ t.test('what was said before there was an index is found, and gets rows with wha
   const index = new GroupIndex(ROOM, SHARD, store, 100);
   t.equal(index.reader().read({ from: 5, to: 5, limit: 1 })[0]?.record.w?.length, 12);
   const rows = new Map<string, unknown>();
-  index.grow(SPAN + 1, { isEmpty: true, rows });
+  index.grow(SPAN + 1, { isEmpty: true, rows, streams: [] });
   t.equal(rows.size, 0, 'nothing is written on its account alone');
-  index.grow(SPAN + 1, { isEmpty: false, rows });
+  index.grow(SPAN + 1, { isEmpty: false, rows, streams: [] });
   t.equal(rows.size, 4, 'three words, and how far it goes');
+
+  await store.append([
+    { shard: SHARD, epoch: 1, idx: 2, writes: [...rows].map(([key, value]) => ({ t: 'put', key, value })), outbox: [] },
+  ]);
+  const later = new Map<string, unknown>();
+  const gone = { v: 1, from: `${ROOM}/x`, to: ROOM, type: 'groupchat', ts: 5, inner: '<retracted/>' };
+  const streams: Write[] = [{ t: 'replace', stream: messageStream(ROOM), seq: 5, record: gone }];
+  index.grow(SPAN + 1, { isEmpty: false, rows: later, streams });
+  t.same([...later.values()], [DELETED, DELETED, DELETED], 'what is taken back is in no row');
+  t.ok([...later.keys()].every((key) => rows.has(key)));
 });

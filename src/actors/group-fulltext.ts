@@ -3,7 +3,7 @@ import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
 import type { ArchiveRange, ArchiveReader } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
-import { type FulltextRow, fulltextReader, grownIndex, isIndexDue } from './fulltext.ts';
+import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue } from './fulltext.ts';
 import { groupRows, messageStream } from './keys.ts';
 import type { Turn } from './turn.ts';
 
@@ -33,13 +33,23 @@ export class GroupIndex {
   }
 
   /** After a step, when the turn writes anything: in its op. */
-  grow(last: number, turn: Pick<Turn<never>, 'isEmpty' | 'rows'>): void {
-    if (turn.isEmpty || !isIndexDue(this.#row, last)) return;
+  grow(last: number, turn: Pick<Turn<never>, 'isEmpty' | 'rows' | 'streams'>): void {
+    if (turn.isEmpty) return;
+    for (const write of turn.streams) if (write.t === 'replace') this.#forget(write.seq, turn.rows);
+    if (!isIndexDue(this.#row, last)) return;
     const grown = grownIndex(this.#room, this.#row, { had: last, last }, this.#log, false);
     if (grown === undefined) return;
     this.#row = grown.row;
     turn.rows.set(this.#key, grown.row);
     for (const [key, value] of grown.rows) turn.rows.set(key, value);
+  }
+
+  /** The words of what is taken back leave the rows with it; those of a span without rows it had only in its record. */
+  #forget(seq: number, rows: Map<string, unknown>): void {
+    const pointer = this.#pointers({ from: seq, to: seq, limit: 1 })[0]?.record;
+    if (pointer === undefined) return;
+    const place = { store: this.#store, shard: this.#shard, owner: this.#room, key: this.#key };
+    for (const [key, value] of forgottenRows(place, seq, pointer, rows)) rows.set(key, value);
   }
 
   /** Back to what is committed. */

@@ -176,6 +176,19 @@ t.test('what is encrypted, or hidden from the archive, is not found', async (t) 
   t.strictSame((await search(romeo, 'potion')).bodies, ['potion to keep']);
 });
 
+t.test('what is taken back is not found any more', async (t) => {
+  const body = `<body>poison</body>`;
+  juliet.send(`<message xmlns='jabber:client' to='${romeo.bare}' type='chat' id='p1'>${body}</message>`);
+  await juliet.ack();
+  await node.settle();
+  t.strictSame((await search(romeo, 'poison')).bodies, ['poison']);
+  const retract = `<retract xmlns='urn:xmpp:message-retract:1' id='p1'/>`;
+  juliet.send(`<message xmlns='jabber:client' to='${romeo.bare}' type='chat' id='p2'>${retract}</message>`);
+  await juliet.ack();
+  await node.settle();
+  for (const client of [romeo, juliet]) t.strictSame((await search(client, 'poison')).bodies, []);
+});
+
 t.test('a client finds what it has just said', async (t) => {
   romeo.send(`<message xmlns='jabber:client' to='${juliet.bare}' type='chat'><body>apothecary</body></message>`);
   t.strictSame((await search(romeo, 'apothecary')).bodies, ['apothecary']);
