@@ -40,7 +40,7 @@ interface SearchResults {
   readonly startedAt: string;
   finishedAt: string;
   readonly machine: Machine;
-  readonly options: Options;
+  readonly options: Omit<Options, 'out'>;
   /** the index's part of what a message costs a user: rows, not the words that ride with it */
   readonly rowsUsPerMessage: number;
   readonly wordsUsPerMessage: number;
@@ -195,7 +195,7 @@ const QUERIES = (chats: number): { what: string; text: string; chat?: number }[]
   { what: 'a word that nobody said', text: 'salmon' },
 ];
 
-async function run(options: Options): Promise<void> {
+async function run({ out, ...options }: Options): Promise<void> {
   const progress = new Progress();
   const startedAt = new Date().toISOString();
   const folder = mkdtempSync(join(tmpdir(), 'rookery-search-'));
@@ -239,7 +239,7 @@ async function run(options: Options): Promise<void> {
     progress.clear();
     const text = table(results);
     process.stdout.write(`\n${text}\n`);
-    if (options.out !== undefined) writeResults(options.out, results, page(results, text));
+    if (out !== undefined) writeResults(out, results, page(results, text));
   } finally {
     rmSync(folder, { recursive: true });
   }
