@@ -278,6 +278,10 @@ const defaults: Config = {
     roomsPerDeviceMax: 1000,
     /** milliseconds between two times that a room asks whether its occupants are still there */
     occupantCheckMs: 300_000,
+    /** requests between occupants of one room that wait for an answer (vCards, versions); beyond it `resource-constraint` */
+    iqsMax: 1000,
+    /** milliseconds that one waits at most, then `remote-server-timeout` */
+    iqTimeoutMs: 30_000,
   },
 
   pep: {

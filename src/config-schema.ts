@@ -188,6 +188,8 @@ export const configSchema = section({
     historyMax: int(0, 1000),
     roomsPerDeviceMax: int(1, 100_000),
     occupantCheckMs: int(1000, DAY_MS),
+    iqsMax: int(1, 100_000),
+    iqTimeoutMs: int(1000, 600_000),
   }),
   pep: section({
     nodesMax: int(1, 100_000),

@@ -75,6 +75,8 @@ function groupOptionsOf(config: Config): GroupOptions {
     historyDefault: groups.historyDefault,
     mayCreate: groups.create === 'everyone',
     askEveryMs: groups.occupantCheckMs,
+    iqsMax: groups.iqsMax,
+    iqTimeoutMs: groups.iqTimeoutMs,
     page: { ...PAGE_DEFAULTS, ...page },
     searchWordsMax,
   };

@@ -191,3 +191,13 @@ export async function pair(
   t.teardown(() => cluster.nodes.forEach((node) => void node.kill()));
   return { cluster, a, b };
 }
+
+/** Moves a user's shard the planned way. */
+export async function move(cluster: TestCluster, user: string, to: string): Promise<void> {
+  const shard = cluster.shardOf(sessionKey(user));
+  cluster.node(cluster.log.leaders[shard] as string).runtime.pause(shard);
+  await cluster.settle();
+  await cluster.give(shard, to);
+  for (const { runtime } of cluster.nodes.values()) runtime.moved(shard);
+  await cluster.settle();
+}

@@ -10,11 +10,12 @@ import {
   parseAdminItems,
   type Role,
   STATUS,
+  type UserItem,
 } from '../xmpp/muc-words.ts';
 import { fail, result } from './group-answers.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { bookmark, invite } from './group-messages.ts';
-import { broadcast, seesJids, takeOut } from './group-presence.ts';
+import { broadcast, devicesOf, seesJids, takeOut } from './group-presence.ts';
 import {
   affiliationOf,
   type GroupState,
@@ -133,13 +134,21 @@ function planRole(step: GroupStep, send: Send, item: AdminItem, role: Role): Fau
   const touchesModerator = role === 'moderator' || target.role === 'moderator';
   if (touchesModerator && RANK[mine] < RANK.admin) return ['forbidden', 'for administrators of the room'];
   if (role !== 'moderator' && RANK[theirs] >= RANK.admin) return ['not-allowed', 'administrators are moderators'];
-  return () => {
-    for (const holder of holders) {
-      const now = { ...holder, role };
-      putOccupant(step, now);
-      broadcast(step, now, { item: { reason: item.reason, actor: actor.nick } });
-    }
-  };
+  return () => giveRole(step, holders, role, { reason: item.reason, actor: actor.nick });
+}
+
+/** Devices have a role from now on, and everybody hears why. */
+export function giveRole(
+  step: GroupStep,
+  devices: readonly Occupant[],
+  role: Occupant['role'],
+  why: Pick<UserItem, 'reason' | 'actor'>,
+): void {
+  for (const device of devices) {
+    const now = { ...device, role };
+    putOccupant(step, now);
+    broadcast(step, now, { item: why });
+  }
 }
 
 function kick(
@@ -186,7 +195,13 @@ interface NewAffiliation {
   readonly reason: string | undefined;
 }
 
-function affiliate(step: GroupStep, room: Room, send: Send, { user, affiliation, reason }: NewAffiliation): void {
+/** Sets an affiliation that fits, with all that follows; `send` is whose doing it is. */
+export function affiliate(
+  step: GroupStep,
+  room: Room,
+  send: Send,
+  { user, affiliation, reason }: NewAffiliation,
+): void {
   const { group } = step;
   const was = affiliationOf(group, user);
   if (was === affiliation) return;
@@ -196,15 +211,11 @@ function affiliate(step: GroupStep, room: Room, send: Send, { user, affiliation,
     invite(step, room, { from: send.from, user, reason });
     bookmark(step, room, user);
   }
-  const devices = [...group.occupants.values()].filter((occupant) => occupant.user === user);
+  const devices = devicesOf(group, user);
   if (affiliation === 'outcast') return kick(step, devices, STATUS.banned, actor, reason);
   if (room.config.membersOnly && !isMember(affiliation))
     return kick(step, devices, STATUS.affiliationLost, actor, reason);
-  for (const device of devices) {
-    const now = { ...device, role: roleOf(affiliation, room.config) };
-    putOccupant(step, now);
-    broadcast(step, now, { item: { reason, actor } });
-  }
+  giveRole(step, devices, roleOf(affiliation, room.config), { reason, actor });
 }
 
 /** After the configuration changed: those who may not be in any more leave (9.4, 10.1.3), roles follow. */
@@ -218,8 +229,6 @@ export function applyToOccupants(step: GroupStep, before: Room, room: Room): voi
     }
     if (before.config.moderated === room.config.moderated || affiliation !== 'none' || occupant.role === 'moderator')
       continue;
-    const now = { ...occupant, role: roleOf(affiliation, room.config) };
-    putOccupant(step, now);
-    broadcast(step, now, {});
+    giveRole(step, [occupant], roleOf(affiliation, room.config), {});
   }
 }

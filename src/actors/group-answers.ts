@@ -2,9 +2,9 @@ import type { StanzaCondition } from '../xmpp/module.ts';
 import { NS_MUC } from '../xmpp/muc-words.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { type ErrorDetails, errorInner } from '../xmpp/stanza-error.ts';
-import { answerFailure, answerTo } from './chat-log.ts';
+import { answer, answerFailure, answerTo } from './chat-log.ts';
 import type { GroupStep } from './group-state.ts';
-import type { GroupAnswer, Send } from './messages.ts';
+import type { GroupAnswer, Send, SendOutcome } from './messages.ts';
 
 /** How a room answers presence and iqs: with stanzas, in the one answer that also says that they are handled. */
 
@@ -20,10 +20,24 @@ export function ok(
   answerFailure(send, turn);
 }
 
+/** It is taken, and holds whatever becomes of the turn, which it did not change. */
+export function taken({ turn }: Pick<GroupStep, 'turn'>, send: Send): void {
+  turn.always({ t: 'toSession', to: send.sender, msg: { ...answerTo(send, { ok: true }), group: { xml: [] } } });
+}
+
 /** The result of an iq. */
 export function result(step: GroupStep, send: Send, payload = ''): void {
   const attrs = { from: send.to, to: send.from, id: send.id ?? '', type: 'result' };
   ok(step, send, [stanza('iq', attrs, payload)]);
+}
+
+/** A message that is refused. */
+export function refuse(step: GroupStep, send: Send, condition: StanzaCondition, text?: string): void {
+  // RFC 6121 8.5.4: an error is never answered with an error, nor is a headline.
+  const silent = send.type === 'error' || send.type === 'headline';
+  const outcome: SendOutcome = silent ? { ok: true } : { ok: false, condition, ...(text !== undefined && { text }) };
+  if (!silent) step.group.order.refuse(send, outcome);
+  answer(send, outcome, step.turn);
 }
 
 /** A presence or iq that is refused. It holds whatever becomes of the turn, which it did not change. */

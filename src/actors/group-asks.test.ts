@@ -20,6 +20,8 @@ const GROUPS = {
   historyDefault: 10,
   mayCreate: true,
   askEveryMs: 60_000,
+  iqsMax: 5,
+  iqTimeoutMs: 30_000,
   page: { ...GROUP_OPTIONS.page, pageDefault: 10, pageMax: 10 },
   searchWordsMax: 100,
 };

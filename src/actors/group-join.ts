@@ -25,6 +25,7 @@ import {
   type GroupLog,
   type GroupStep,
   holdersOf,
+  isTaken,
   type Occupant,
   putAffiliate,
   putOccupant,
@@ -145,24 +146,16 @@ function mayNotEnter(
   if (affiliation === 'outcast') return ['forbidden'];
   if (config.membersOnly && !isMember(affiliation)) return ['registration-required'];
   if (config.password !== '' && password !== config.password && affiliation !== 'owner') return ['not-authorized'];
-  if (holdersOf(group, nick).some((holder) => holder.user !== user) || isReserved({ group }, nick, user))
-    return ['conflict', 'somebody else has this nick'];
+  if (isTaken(group, nick, user)) return ['conflict', 'somebody else has this nick'];
   if (group.occupants.size >= limits.occupantsMax || (group.occupants.size >= config.maxUsers && !privileged))
     return ['service-unavailable', 'the room is full'];
   return undefined;
 }
 
-/** A nick that a member took (XEP-0045 7.2.9, 7.10) is kept for it. */
-function isReserved({ group }: Pick<GroupStep, 'group'>, nick: string, user: string): boolean {
-  for (const [other, affiliate] of group.affiliates)
-    if (affiliate.nick === nick && other !== user && isMember(affiliate.affiliation)) return true;
-  return false;
-}
-
-/** A member is called so to those who meet it when it is away, and nobody else is. */
+/** A member is called so to those who meet it when it is away, and nobody else is; unless it has chosen (7.10). */
 function rememberNick(step: GroupStep, { user, nick }: Occupant): void {
   const affiliate = step.group.affiliates.get(user);
-  if (affiliate === undefined || affiliate.nick === nick) return;
+  if (affiliate === undefined || affiliate.registered || affiliate.nick === nick) return;
   putAffiliate(step, user, { ...affiliate, nick });
 }
 
@@ -182,8 +175,7 @@ function create(step: GroupStep, owner: string): void {
 
 function changeNick(step: GroupStep, send: Send, occupant: Occupant, nick: string, inner: string): void {
   const { group } = step;
-  if (holdersOf(group, nick).some(({ user }) => user !== occupant.user) || isReserved(step, nick, occupant.user))
-    return fail(step, send, 'conflict', 'somebody else has this nick');
+  if (isTaken(group, nick, occupant.user)) return fail(step, send, 'conflict', 'somebody else has this nick');
   const gone = { type: 'unavailable', codes: [STATUS.nickChanged], item: { role: occupant.role, nick } } as const;
   const quiet = holdersOf(group, occupant.nick).length > 1;
   const xml = [presenceXml(group, occupant, gone, true, true)];
@@ -221,7 +213,7 @@ function welcome(
     if (other.jid === occupant.jid || !isBroadcast(step, other)) continue;
     xml.push(withTo(presenceXml(group, other, {}, seesAll, false), send.from));
   }
-  const mine = [...codes, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
+  const mine = [...codes, STATUS.logged, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
   xml.push(withTo(presenceXml(group, occupant, { codes: mine }, true, true), send.from));
   const had = group.lastSeq;
   const from = readableFrom(group, send.sender);

@@ -54,6 +54,7 @@ export function setAffiliation(step: GroupStep, user: string, affiliation: Affil
           before: was && is ? known.before : before,
           beforeMs: ends ? group.lastTs : (known?.beforeMs ?? 0),
           ...(nick !== undefined && { nick }),
+          ...(is && known?.registered && { registered: true as const }),
           ...(reason !== undefined && { reason }),
         }
       : undefined,

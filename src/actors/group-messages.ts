@@ -1,7 +1,7 @@
 import type { Element } from 'ltx';
 import { type Jid, tryJid } from '../xmpp/jid.ts';
 import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
-import type { StanzaCondition } from '../xmpp/module.ts';
+import { parseApproval, parseVoiceForm } from '../xmpp/muc-requests.ts';
 import { type Affiliation, isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
 import { escapeAttr, escapeText, stanza } from '../xmpp/stanza.ts';
 import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
@@ -10,9 +10,11 @@ import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
 import { findSent, mayLookBack, messageAt, type Sent, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { refuse } from './group-answers.ts';
 import { fanOut } from './group-fan-out.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
+import { onApproval } from './group-register.ts';
 import { seenInRoom } from './group-seen.ts';
 import {
   affiliationOf,
@@ -24,6 +26,7 @@ import {
   type Room,
   readableFrom,
 } from './group-state.ts';
+import { onVoiceForm } from './group-voice.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
 import type { LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
@@ -41,19 +44,11 @@ export function onMessage(step: GroupStep, send: Send): void {
   if (send.type === 'error' || send.type === 'headline') return answer(send, { ok: true }, step.turn);
   const occupant = step.group.occupants.get(send.from);
   if (to.resource !== '') return toOccupant(step, room, send, occupant, to);
-  if (send.type !== 'groupchat') return onMediated(step, room, send, occupant);
+  if (send.type !== 'groupchat') return toRoom(step, room, send, occupant);
   if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
   if (occupant.role === 'visitor') return refuse(step, send, 'forbidden', 'visitors have no voice in a moderated room');
   if (!changeSubject(step, room, send, occupant)) return;
   say(step, room, send, occupant);
-}
-
-export function refuse(step: GroupStep, send: Send, condition: StanzaCondition, text?: string): void {
-  // RFC 6121 8.5.4: an error is never answered with an error, nor is a headline.
-  const silent = send.type === 'error' || send.type === 'headline';
-  const outcome: SendOutcome = silent ? { ok: true } : { ok: false, condition, ...(text !== undefined && { text }) };
-  if (!silent) step.group.order.refuse(send, outcome);
-  answer(send, outcome, step.turn);
 }
 
 /** The message's place in the room: logged, to every member's inbox, live to occupants who are no members. */
@@ -185,9 +180,24 @@ export function relay({ turn }: GroupStep, send: Send, user: string): void {
   turn.effects.push({ t: 'toSession', to: user, msg: { t: 'live', chat, message } });
 }
 
-/** XEP-0045 7.8.2: an invitation, or the refusal of one, that the room passes on. */
-function onMediated(step: GroupStep, room: Room, send: Send, occupant: Occupant | undefined): void {
-  const x = parseMessage(send).el.getChild('x', NS_MUC_USER);
+/** For the room itself: forms, and invitations that it passes on. */
+function toRoom(step: GroupStep, room: Room, send: Send, occupant: Occupant | undefined): void {
+  const { el } = parseMessage(send);
+  const form = parseVoiceForm(el);
+  if (form !== undefined) return onVoiceForm(step, send, occupant, form);
+  const approval = parseApproval(el);
+  if (approval !== undefined) return onApproval(step, room, send, approval);
+  onMediated(step, room, send, occupant, el.getChild('x', NS_MUC_USER));
+}
+
+/** XEP-0045 7.8.2: an invitation, or the refusal of one. */
+function onMediated(
+  step: GroupStep,
+  room: Room,
+  send: Send,
+  occupant: Occupant | undefined,
+  x: Element | undefined,
+): void {
   const invites = x?.getChildren('invite', NS_MUC_USER) ?? [];
   const decline = x?.getChild('decline', NS_MUC_USER);
   if (decline !== undefined) return passDecline(step, send, decline);

@@ -1,6 +1,6 @@
 import type { Element } from 'ltx';
 import { tryJid } from '../xmpp/jid.ts';
-import { applyForm, configForm } from '../xmpp/muc-config.ts';
+import { applyForm, configForm, type RoomConfig } from '../xmpp/muc-config.ts';
 import { NS_MUC_OWNER, STATUS, userXml } from '../xmpp/muc-words.ts';
 import { element, escapeText, stanza } from '../xmpp/stanza.ts';
 import { formOf, readForm } from '../xmpp/xep0004-forms.ts';
@@ -51,11 +51,20 @@ export function onOwner(step: GroupStep, room: Room, send: Send, query: Element)
 function configure(step: GroupStep, before: Room, room: Room): void {
   putRoom(step, room);
   if (before.locked) return;
-  const codes: number[] = [STATUS.configChanged];
-  if (before.config.whois !== room.config.whois)
-    codes.push(room.config.whois === 'anyone' ? STATUS.nowNonAnonymous : STATUS.nowSemiAnonymous);
-  tellAll(step, stanza('message', { from: step.group.id, type: 'groupchat' }, userXml(undefined, codes)));
+  const codes = codesOf(before.config, room.config);
+  if (codes.length > 0)
+    tellAll(step, stanza('message', { from: step.group.id, type: 'groupchat' }, userXml(undefined, codes)));
   applyToOccupants(step, before, room);
+}
+
+/** XEP-0045 10.2.1: who sees real addresses has codes of its own, all else shares one. */
+function codesOf(before: RoomConfig, now: RoomConfig): number[] {
+  const codes: number[] = [];
+  if (before.whois !== now.whois) codes.push(now.whois === 'anyone' ? STATUS.nowNonAnonymous : STATUS.nowSemiAnonymous);
+  const differs = (name: keyof RoomConfig): boolean => String(before[name]) !== String(now[name]);
+  const others = (Object.keys(now) as (keyof RoomConfig)[]).filter((name) => name !== 'whois');
+  if (others.some(differs)) codes.push(STATUS.configChanged);
+  return codes;
 }
 
 function onDestroy(step: GroupStep, send: Send, ending: Element): void {

@@ -42,6 +42,11 @@ export function presenceXml(
   return stanza('presence', change.type === undefined ? { from } : { from, type: change.type }, inner);
 }
 
+/** Of one user, in the room. */
+export function devicesOf({ occupants }: GroupState, user: string): Occupant[] {
+  return [...occupants.values()].filter((occupant) => occupant.user === user);
+}
+
 export function seesJids({ room }: GroupState, viewer: Occupant): boolean {
   return room?.config.whois === 'anyone' || viewer.role === 'moderator';
 }

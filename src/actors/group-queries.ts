@@ -6,6 +6,7 @@ import { type MamFault, type MamQuery, NS_MAM, parseMamQuery, renderMamForm } fr
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import { renderMessage } from '../xmpp/message-record.ts';
 import { roomInfo } from '../xmpp/muc-config.ts';
+import { REGISTER_FORM, REQUEST_FORM } from '../xmpp/muc-requests.ts';
 import { isMember, NS_MUC } from '../xmpp/muc-words.ts';
 import { escapeAttr, stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
@@ -18,17 +19,23 @@ import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
 import { NS_FULLTEXT } from '../xmpp/xep0431-fulltext.ts';
 import { answerFailure, answerTo } from './chat-log.ts';
 import { fail, ok, result } from './group-answers.ts';
+import { passIq } from './group-iqs.ts';
 import { seenInRoom } from './group-seen.ts';
 import { affiliationOf, type GroupLog, type GroupStep, holdersOf, type Room, readableFrom } from './group-state.ts';
 import type { Send } from './messages.ts';
 
 /** What a room is asked: what it is, who is there, am I there (XEP-0410), what was said (XEP-0313). */
 
-/** Features of every room; those of its configuration come on top (XEP-0045 6.4). */
+/**
+ * Features of every room; those of its configuration come on top (XEP-0045 6.4). Without `jabber:iq:register`, though it
+ * is answered: where Converse 14 sees that, it registers its user unasked in every room it enters.
+ */
 const FEATURES: readonly string[] = [
   NS_MUC,
   `${NS_MUC}#stable_id`,
   `${NS_MUC}#self-ping-optimization`,
+  REQUEST_FORM,
+  REGISTER_FORM,
   NS_DISCO_INFO,
   NS_DISCO_ITEMS,
   NS_MAM,
@@ -70,18 +77,16 @@ export function onDiscoItems(step: GroupStep, room: Room, send: Send): void {
   result(step, send, `<query xmlns='${NS_DISCO_ITEMS}'>${items.join('')}</query>`);
 }
 
-/** Iqs to an occupant: a device's own nick answers whether it is still in the room (XEP-0410 3). */
+/** Iqs to an occupant: of a device's own nick the room answers whether it is still there (XEP-0410 3). */
 export function onOccupantIq(step: GroupStep, send: Send, payload: Element, nick: string): void {
   const own = step.group.occupants.get(send.from);
   // XEP-0045 6.6 for disco, XEP-0410 for everything else.
   const asksWhat = payload.getNS() === NS_DISCO_INFO || payload.getNS() === NS_DISCO_ITEMS;
   if (own === undefined) return fail(step, send, asksWhat ? 'bad-request' : 'not-acceptable', 'enter the room first');
-  if (own.nick === nick) {
-    if (payload.getNS() === NS_PING) return result(step, send);
-    return fail(step, send, 'service-unavailable');
-  }
-  if (holdersOf(step.group, nick).length === 0) return fail(step, send, 'item-not-found', 'nobody here has this nick');
-  fail(step, send, 'service-unavailable', 'iqs are not passed on between occupants');
+  if (own.nick === nick && payload.getNS() === NS_PING) return result(step, send);
+  const [target] = holdersOf(step.group, nick);
+  if (target === undefined) return fail(step, send, 'item-not-found', 'nobody here has this nick');
+  passIq(step, send, payload, own, target);
 }
 
 /** XEP-0313 on the room: for members, and in a room that everybody may enter for those who have. */
@@ -184,7 +189,6 @@ function archiveReader(log: GroupLog, room: string, from: number, upTo: number):
 
 /** An iq that a room does not know. */
 export function onUnknownIq(step: GroupStep, send: Send): void {
-  if (send.type === 'result' || send.type === 'error') return ok(step, send, []);
   fail(step, send, 'service-unavailable');
 }
 

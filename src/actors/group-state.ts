@@ -31,6 +31,8 @@ export interface GroupState extends ChatLog {
   readonly asked: Map<string, string>;
   /** ms since the epoch of the latest question */
   lastAskAt: number;
+  /** by the room's own id: requests between occupants that wait for an answer (group-iqs.ts), the oldest first */
+  readonly passed: Map<string, PassedIq>;
   /** every member's item says at least this chatSeq (group-fan-out.ts) */
   posted: number;
   /** … as a row */
@@ -78,8 +80,10 @@ export interface Affiliate {
   readonly before: number;
   /** ms since the epoch of the group's last message then; 0 without one */
   readonly beforeMs: number;
-  /** what it was called when last here */
+  /** what it is called: as it has registered, or when last here */
   readonly nick?: string;
+  /** XEP-0045 7.10 */
+  readonly registered?: true;
   readonly reason?: string;
 }
 
@@ -91,6 +95,23 @@ export interface Occupant {
   readonly role: Exclude<Role, 'none'>;
   /** children of its presence as last sent, those of the service left out */
   readonly inner: string;
+}
+
+/** A request of one occupant's that another one was given. */
+export interface PassedIq {
+  /** full JID of who asks, the address it asked, and the id it gave */
+  readonly from: string;
+  readonly to: string;
+  readonly id: string;
+  /** of its send, for one that comes again */
+  readonly token: number;
+  readonly run: string | undefined;
+  /** address that the answer has to be from: of the device, or of its account */
+  readonly answers: string;
+  /** full JID of the device */
+  readonly device: string;
+  /** ms since the epoch */
+  readonly since: number;
 }
 
 /** Row `o/<full JID>`. */
@@ -121,6 +142,9 @@ export interface GroupLimits extends LogLimits {
   readonly mayCreate: boolean;
   /** how often sessions of occupants are asked whether they are still there, ms */
   readonly askEveryMs: number;
+  /** requests between occupants that wait for an answer, and how long one does, ms */
+  readonly iqsMax: number;
+  readonly iqTimeoutMs: number;
   readonly page: PageLimits;
   /** words of a message by which it can be found (XEP-0431): the first so many */
   readonly searchWordsMax: number;
@@ -160,6 +184,7 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
     askedAt: 0,
     asked: new Map<string, string>(),
     lastAskAt: 0,
+    passed: new Map<string, PassedIq>(),
     posted: 0,
     postedRow: false,
     postedAt: 0,
@@ -205,6 +230,14 @@ export function holdersOf({ occupants }: GroupState, nick: string): Occupant[] {
   const holders: Occupant[] = [];
   for (const occupant of occupants.values()) if (occupant.nick === nick) holders.push(occupant);
   return holders;
+}
+
+/** Somebody else is called so, or is a member who was: that is kept for it (XEP-0045 7.2.9, 7.10). */
+export function isTaken(group: GroupState, nick: string, user: string): boolean {
+  if (holdersOf(group, nick).some((holder) => holder.user !== user)) return true;
+  for (const [other, affiliate] of group.affiliates)
+    if (affiliate.nick === nick && other !== user && isMember(affiliate.affiliation)) return true;
+  return false;
 }
 
 /** XEP-0045 5.1.2: the role that an affiliation brings along. */

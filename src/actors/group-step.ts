@@ -3,20 +3,23 @@ import { NS_MAM } from '../xmpp/mam-query.ts';
 import { NS_MUC_ADMIN, NS_MUC_OWNER, STATUS } from '../xmpp/muc-words.ts';
 import { firstChild } from '../xmpp/stanza.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
+import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, bareOf, isKnown, isStored, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
-import { fail, ok } from './group-answers.ts';
+import { fail, refuse } from './group-answers.ts';
 import { isPostDue, postPointers } from './group-fan-out.ts';
+import { endOldIqs, isPassed, onIqAnswer } from './group-iqs.ts';
 import { leave, onPresence } from './group-join.ts';
-import { onMessage, refuse, said } from './group-messages.ts';
+import { onMessage, said } from './group-messages.ts';
 import { onModerate } from './group-moderation.ts';
 import { onOwner } from './group-owner.ts';
-import { resourceOf, takeOut } from './group-presence.ts';
+import { devicesOf, resourceOf, takeOut } from './group-presence.ts';
 import { onArchive, onDiscoInfo, onDiscoItems, onNoRoom, onOccupantIq, onUnknownIq } from './group-queries.ts';
+import { onRegister } from './group-register.ts';
 import {
   affiliationOf,
   type GroupEffect,
@@ -45,11 +48,12 @@ function take(step: GroupStep, message: ChatMessage): void {
     case 'absent':
       return onAbsent(step, message);
     case 'exists':
-    case 'sweep':
       return;
+    case 'sweep':
+      return endOldIqs(step);
     case 'deliver':
       if (message.item.t === 'memberGone') onMemberGone(step, message.item);
-      if (message.item.t === 'orphaned') ask(step, devicesOf(step.group, message.item.user));
+      if (message.item.t === 'orphaned') ask(step, jidsOf(step.group, message.item.user));
       step.turn.effects.push({ t: 'ackDelivery', source: message.source });
   }
 }
@@ -70,8 +74,8 @@ export function isAskDue(
   return now - askedAt >= askEveryMs || (asked.size > 0 && now - lastAskAt >= ASK_AGAIN_MS);
 }
 
-function devicesOf({ occupants }: GroupState, user: string): string[] {
-  return [...occupants.values()].filter((occupant) => occupant.user === user).map(({ jid }) => jid);
+function jidsOf(group: GroupState, user: string): string[] {
+  return devicesOf(group, user).map(({ jid }) => jid);
 }
 
 function askOccupants(step: GroupStep): void {
@@ -113,7 +117,7 @@ function onAbsent(step: GroupStep, answer: Extract<ChatMessage, { t: 'absent' }>
     if (group.asked.get(jid) === answer.ask) leave(step, occupant, [STATUS.technical]);
     else if (!group.asked.has(jid)) unsure.push(jid);
   }
-  for (const jid of devicesOf(group, answer.user)) if (group.asked.get(jid) === answer.ask) group.asked.delete(jid);
+  for (const { jid } of devicesOf(group, answer.user)) if (group.asked.get(jid) === answer.ask) group.asked.delete(jid);
   if (unsure.length > 0) ask(step, unsure);
 }
 
@@ -122,7 +126,7 @@ function onMemberGone(step: GroupStep, { member, cur }: Extract<PostItem, { t: '
   const { group } = step;
   const affiliate = group.affiliates.get(member);
   if (affiliate === undefined || affiliate.since >= cur) return;
-  for (const occupant of [...group.occupants.values()]) if (occupant.user === member) takeOut(step, occupant, {});
+  for (const occupant of devicesOf(group, member)) takeOut(step, occupant, {});
   putAffiliate(step, member, undefined);
 }
 
@@ -155,7 +159,7 @@ function onRetry(step: GroupStep, send: Send): void {
   const { group, turn } = step;
   if (send.kind === 'presence') return decide(step, send);
   if (send.kind === 'iq') {
-    if (send.type === 'get' || isQuestion(send)) return decide(step, send);
+    if ((send.type === 'get' && !isPassed(group, send)) || isQuestion(send)) return decide(step, send);
     return answer(send, { ok: true }, turn);
   }
   const refused = group.order.refusal(send);
@@ -183,7 +187,7 @@ function onIq(step: GroupStep, send: Send): void {
   const { room } = step.group;
   const to = tryJid(send.to);
   if (room === undefined) return onNoRoom(step, send);
-  if (send.type === 'result' || send.type === 'error') return ok(step, send, []);
+  if (send.type === 'result' || send.type === 'error') return onIqAnswer(step, send);
   const payload = payloadOf(send);
   if (payload === undefined || to === undefined) return fail(step, send, 'bad-request');
   if (to.resource !== '') return onOccupantIq(step, send, payload, to.resource);
@@ -197,6 +201,8 @@ function onIq(step: GroupStep, send: Send): void {
       return onAdmin(step, room, send, payload);
     case NS_MUC_OWNER:
       return onOwner(step, room, send, payload);
+    case REGISTER_NS:
+      return onRegister(step, room, send, payload);
     case NS_MAM:
       return onArchive(step, room, send, payload);
     case NS_MODERATE:

@@ -1,50 +1,13 @@
 import t from 'tap';
 import { shardOf } from '../base/hash.ts';
+import { enter, house, leave, NS_MUC, owner, ROOM, SUBMIT, says } from './house.fixture.ts';
 import { chatKey, groupRows, sessionKey, userRows } from './keys.ts';
-import {
-  bodies,
-  GROUP_OPTIONS,
-  ids,
-  SHARDS,
-  type TestClient,
-  TestNode,
-  type TestNodeOptions,
-} from './runtime.fixture.ts';
+import { bodies, GROUP_OPTIONS, ids, SHARDS, TestNode } from './runtime.fixture.ts';
 import type { UserChatRow } from './session-types.ts';
 
-const ROOM = `room@${GROUP_OPTIONS.roomDomain}`;
-const NS_MUC = 'http://jabber.org/protocol/muc';
-const enter = (nick: string, x = ''): string =>
-  `<presence xmlns='jabber:client' to='${ROOM}/${nick}'><x xmlns='${NS_MUC}'>${x}</x></presence>`;
-const leave = (nick: string): string => `<presence xmlns='jabber:client' to='${ROOM}/${nick}' type='unavailable'/>`;
-const says = (body: string, to = ROOM, type = 'groupchat'): string =>
-  `<message xmlns='jabber:client' to='${to}' type='${type}' id='${body}'><body>${body}</body></message>`;
-const owner = (inner: string): string =>
-  `<iq xmlns='jabber:client' type='set' id='o' to='${ROOM}'><query xmlns='${NS_MUC}#owner'>${inner}</query></iq>`;
-const SUBMIT = owner(`<x xmlns='jabber:x:data' type='submit'/>`);
 const makes = (user: string, affiliation: string): string =>
   `<iq xmlns='jabber:client' type='set' id='m' to='${ROOM}'><query xmlns='${NS_MUC}#admin'>` +
   `<item jid='${user}' affiliation='${affiliation}'/></query></iq>`;
-
-interface House {
-  readonly node: TestNode;
-  readonly a: string;
-  readonly b: string;
-  readonly alice: TestClient;
-  readonly bob: TestClient;
-}
-
-/** Alice's room, with her and Bob in it; he is no member. */
-async function house(options: TestNodeOptions = {}): Promise<House> {
-  const node = await TestNode.start({ ...options, runtime: { groups: GROUP_OPTIONS, ...options.runtime } });
-  const [a = '', b = ''] = await node.account('a', 'b');
-  const alice = await node.bind(a, 'one');
-  const bob = await node.bind(b, 'one');
-  await alice.send(enter('al'), SUBMIT);
-  await bob.send(enter('bo'));
-  alice.conn.take();
-  return { node, a, b, alice, bob };
-}
 
 const rows = (node: TestNode, kind: string): string[] => {
   const prefix = `${groupRows(ROOM)}${kind}/`;
@@ -68,6 +31,21 @@ t.test('what the disk refuses did not happen, and the sender is told', async (t)
   t.same(rows(node, 'a').sort(), [a, b], 'he is a member still');
   const cur = node.inner.get(shardOf(sessionKey(b), SHARDS), `${userRows(b)}c/${ROOM}`) as UserChatRow;
   t.equal(cur.cur, 2, 'the second never was');
+});
+
+t.test('iqs between occupants go on though the disk takes nothing', async (t) => {
+  const { node, b, alice, bob } = await house();
+  node.store.full = true;
+  const asks = `<iq xmlns='jabber:client' type='get' id='v' to='${ROOM}/bo'><query xmlns='jabber:iq:version'/></iq>`;
+  alice.frame(asks);
+  const got = await alice.send(makes(b, 'member'));
+  const request = bob.conn.take().find((xml) => xml.startsWith('<iq')) ?? '';
+  const id = / id="([^"]*)"/.exec(request)?.[1];
+  alice.frame(makes(b, 'member'));
+  await bob.send(`<iq xmlns='jabber:client' type='result' id='${id}' to='${ROOM}/al'/>`);
+  got.push(...alice.conn.take());
+  const answers = got.filter((xml) => xml.includes(' id="v"'));
+  t.match(answers, [/type="result"/], 'one answer, and no error beside it');
 });
 
 t.test('what presence said outlives an op that was refused', async (t) => {

@@ -62,8 +62,11 @@ class GroupCore {
     this.#group = this.#load();
   }
 
+  /** There are occupants to be asked, members to be told, or requests that may have waited too long. */
   isDue(now: number): boolean {
-    return isAskDue(this.#group, now, this.#parts.limits) || isPostDue(this.#group, now, this.#parts.limits);
+    const { passed } = this.#group;
+    const { limits } = this.#parts;
+    return passed.size > 0 || isAskDue(this.#group, now, limits) || isPostDue(this.#group, now, limits);
   }
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
@@ -87,10 +90,10 @@ class GroupCore {
 
   /** What presence said is not kept on disk: of those still here it stays as it was. */
   reset(): void {
-    const { order, occupants, askedAt } = this.#group;
+    const { order, occupants, askedAt, passed } = this.#group;
     order.opsRefused();
     this.#index.reset();
-    const group = Object.assign(this.#load(), { order, askedAt });
+    const group = Object.assign(this.#load(), { order, askedAt, passed });
     for (const [jid, occupant] of group.occupants)
       group.occupants.set(jid, { ...occupant, inner: occupants.get(jid)?.inner ?? '' });
     this.#group = group;

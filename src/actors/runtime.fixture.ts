@@ -70,6 +70,8 @@ export const GROUP_OPTIONS: GroupOptions = {
   historyDefault: 3,
   mayCreate: true,
   askEveryMs: 60_000,
+  iqsMax: 5,
+  iqTimeoutMs: 30_000,
   page: PAGE_DEFAULTS,
   searchWordsMax: 100,
 };

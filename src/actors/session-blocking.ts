@@ -1,6 +1,7 @@
 import { type Blocked, type Blocklist, blockedOf, blocklistOf, isBlocked } from '../xmpp/blocklist.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
+import { bareOf } from './chat-log.ts';
 import { chatKey, directPeer, isDirect } from './keys.ts';
 import { type LiveMessage, POSTS_PER_OP_MAX } from './messages.ts';
 import type { SessionState } from './session-state.ts';
@@ -88,8 +89,4 @@ function tellSender(
     flags: undefined,
   };
   session.turn.effects.push({ t: 'toSession', to: bareOf(from), msg: { t: 'live', chat, message } });
-}
-
-function bareOf(jid: string): string {
-  return jid.slice(0, jid.indexOf('/'));
 }

@@ -1,18 +1,8 @@
 import t from 'tap';
 import { SimNode } from '../../test/sim/crossing-node.ts';
-import { TestCluster } from './crossing.fixture.ts';
+import { move, TestCluster } from './crossing.fixture.ts';
 import { chatKey, directChatId, sessionKey } from './keys.ts';
 import { ack, acks, bodies, message, presence, REQUEST, TestNode } from './runtime.fixture.ts';
-
-/** Moves a user's shard the planned way. */
-async function move(cluster: TestCluster, user: string, to: string): Promise<void> {
-  const shard = cluster.shardOf(sessionKey(user));
-  cluster.node(cluster.log.leaders[shard] as string).runtime.pause(shard);
-  await cluster.settle();
-  await cluster.give(shard, to);
-  for (const { runtime } of cluster.nodes.values()) runtime.moved(shard);
-  await cluster.settle();
-}
 
 async function pair(ids = ['n1', 'n2', 'n3']): Promise<{ cluster: TestCluster; a: string; b: string }> {
   const cluster = await TestCluster.start(ids);

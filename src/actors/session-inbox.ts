@@ -1,5 +1,5 @@
 import { ACCOUNT_KEY, type RememberedAccount } from '../xmpp/account.ts';
-import { parseJid } from '../xmpp/jid.ts';
+import { parseJid, resourceIn } from '../xmpp/jid.ts';
 import { archivesFor, PREFS_ROW } from '../xmpp/mam-prefs.ts';
 import type { ArchiveEntry, InboxPointer } from '../xmpp/mam-view.ts';
 import { addressesFor, type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
@@ -120,7 +120,7 @@ function deliver(
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
   session.lastPointer = next;
-  const resource = resourceOf(mine ? record.to : record.from);
+  const resource = resourceIn(mine ? record.to : record.from);
   const write = inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names);
   if (session.parts.rules.cursorWithItem) {
     // The call's arguments do not say `b`.
@@ -193,11 +193,6 @@ export function isFrom(record: { readonly from: string }, user: string): boolean
 }
 
 const SLASH = 47;
-
-function resourceOf(jid: string): string | undefined {
-  const slash = jid.indexOf('/');
-  return slash === -1 ? undefined : jid.slice(slash + 1);
-}
 
 /**
  * To the live streams: the addressed ones get the message, the others a carbon (XEP-0280).
@@ -280,7 +275,7 @@ export function recipients(
   type: Parameters<typeof routeMessage>[0],
   to: string,
 ): readonly string[] {
-  const resource = resourceOf(to);
+  const resource = resourceIn(to);
   const streams: RouteStream[] = [];
   for (const stream of session.streams()) {
     streams.push({ resource: stream.resource, priority: stream.presence?.priority });

@@ -15,10 +15,10 @@ import { NS_INBOX } from '../xmpp/xep0430-inbox.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
 import { afterOwnWrites } from './session-reads.ts';
-import { isRoomAddress, sendToRoom } from './session-rooms.ts';
+import { iqAnswerToRoom, isRoomAddress, sendToRoom } from './session-rooms.ts';
 import { sendError } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
-import type { Stream } from './session-types.ts';
+import type { SessionEffect, Stream } from './session-types.ts';
 
 /** Iqs (RFC 6120 8.2.3, RFC 6121 8): to the server, to one's own account, to other users and their devices. */
 
@@ -134,11 +134,15 @@ function respond(to: string, from: string | undefined, id: string, type: 'result
 export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: 'iq' }>): void {
   const to = parseJid(msg.to);
   const from = parseJid(msg.from);
-  const answerWith = (type: 'result' | 'error', inner: string): PeerMessage => {
+  const answerWith = (type: 'result' | 'error', inner: string): SessionEffect => {
+    if (isRoomAddress(session, from)) return iqAnswerToRoom(session, from, { id: msg.id, from: msg.to, type, inner });
     const xml = respond(msg.from, msg.to, msg.id, type, inner);
-    return { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type };
+    const answered = { t: 'iq', from: msg.to, to: msg.from, xml, id: msg.id, type } as const;
+    return { t: 'toSession', to: from.bare, msg: { t: 'peer', msg: answered } };
   };
-  const back = (type: 'result' | 'error', inner: string): void => session.tell(from.bare, answerWith(type, inner));
+  const back = (type: 'result' | 'error', inner: string): void => {
+    session.turn.effects.push(answerWith(type, inner));
+  };
   const refuse = (condition: StanzaCondition, text?: string, appCondition?: string): void =>
     back('error', errorInner(condition, { text, appCondition }));
   const request = msg.type === 'get' || msg.type === 'set';
@@ -149,7 +153,8 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
     .streams()
     .map((stream) => ({ resource: stream.resource, priority: stream.presence?.priority }));
   const named = session.stream(to.resource);
-  const sees = named !== undefined && sharesPresence(session, named, msg.from);
+  const sees =
+    named !== undefined && (sharesPresence(session, named, msg.from) || named.rooms?.has(from.bare) === true);
   const route = routeIq(msg.type, to.resource === '' ? 'bare' : 'full', to.resource, streams, sees);
   switch (route.t) {
     case 'deliver': {
@@ -169,8 +174,7 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
       const payload = iq.getChildElements()[0];
       if (payload === undefined || !(msg.type === 'get' || msg.type === 'set')) return refuse('bad-request');
       const { id, type } = msg;
-      const failed = answerWith('error', errorInner('resource-constraint', {}));
-      session.turn.onFail.push({ t: 'toSession', to: from.bare, msg: { t: 'peer', msg: failed } });
+      session.turn.onFail.push(answerWith('error', errorInner('resource-constraint', {})));
       answer(
         session,
         {

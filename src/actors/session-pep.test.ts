@@ -1,7 +1,7 @@
 import t from 'tap';
 import { DOMAIN, SHARDS } from '../../test/sim/core-world.ts';
 import { capsVer } from '../xmpp/xep0115-caps.ts';
-import { TestCluster, type TestSocket } from './crossing.fixture.ts';
+import { move, TestCluster, type TestSocket } from './crossing.fixture.ts';
 import { sessionKey } from './keys.ts';
 import { get, items, outcomes, type PepSessions, pepSessions, publish } from './pep.fixture.ts';
 
@@ -41,15 +41,6 @@ async function interested(client: TestSocket): Promise<string[]> {
   const info = `<identity category='client' type='pc'/><feature var='${features[0]}'/>`;
   const query = `<query xmlns='http://jabber.org/protocol/disco#info'>${info}</query>`;
   return client.send(`<iq xmlns='jabber:client' type='result' id='${id}' to='${client.user}'>${query}</iq>`);
-}
-
-async function move(cluster: TestCluster, user: string, to: string): Promise<void> {
-  const shard = cluster.shardOf(sessionKey(user));
-  cluster.node(cluster.log.leaders[shard] as string).runtime.pause(shard);
-  await cluster.settle();
-  await cluster.give(shard, to);
-  for (const { runtime } of cluster.nodes.values()) runtime.moved(shard);
-  await cluster.settle();
 }
 
 t.test('events and last items cross nodes', async (t) => {

@@ -2,51 +2,15 @@ import t from 'tap';
 import { shardOf } from '../base/hash.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
+import { enter as enters, house, leave, ROOM, says } from './house.fixture.ts';
 import { chatKey, groupRows } from './keys.ts';
-import {
-  bodies,
-  GROUP_OPTIONS,
-  presence,
-  SHARDS,
-  type TestClient,
-  TestNode,
-  type TestNodeOptions,
-} from './runtime.fixture.ts';
+import { bodies, GROUP_OPTIONS, presence, SHARDS, TestNode } from './runtime.fixture.ts';
 import { hasGaps, type JoinedRoom, onPresentAsk, pushToRoom } from './session-rooms.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
 import type { SessionEffect, Stream } from './session-types.ts';
 import { newTurn } from './turn.ts';
 
-const ROOM = `room@${GROUP_OPTIONS.roomDomain}`;
-const NS_MUC = 'http://jabber.org/protocol/muc';
-const enter = (nick: string, room = ROOM): string =>
-  `<presence xmlns='jabber:client' to='${room}/${nick}'><x xmlns='${NS_MUC}'><history maxstanzas='0'/></x></presence>`;
-const leave = (nick: string): string => `<presence xmlns='jabber:client' to='${ROOM}/${nick}' type='unavailable'/>`;
-const says = (body: string): string =>
-  `<message xmlns='jabber:client' to='${ROOM}' type='groupchat' id='${body}'><body>${body}</body></message>`;
-const SUBMIT =
-  `<iq xmlns='jabber:client' type='set' id='o' to='${ROOM}'><query xmlns='${NS_MUC}#owner'>` +
-  `<x xmlns='jabber:x:data' type='submit'/></query></iq>`;
-
-interface House {
-  readonly node: TestNode;
-  readonly a: string;
-  readonly b: string;
-  readonly alice: TestClient;
-  readonly bob: TestClient;
-}
-
-/** Alice's room, with her and Bob in it; he is no member. */
-async function house(options: TestNodeOptions = {}): Promise<House> {
-  const node = await TestNode.start({ ...options, runtime: { groups: GROUP_OPTIONS } });
-  const [a = '', b = ''] = await node.account('a', 'b');
-  const alice = await node.bind(a, 'one');
-  const bob = await node.bind(b, 'one');
-  await alice.send(enter('al'), SUBMIT);
-  await bob.send(enter('bo'));
-  alice.conn.take();
-  return { node, a, b, alice, bob };
-}
+const enter = (nick: string, room = ROOM): string => enters(nick, `<history maxstanzas='0'/>`, room);
 
 /** Full JIDs of those in the room, as on disk. */
 function occupants(node: TestNode): string[] {

@@ -10,7 +10,7 @@ import { noteOnline } from './session-online.ts';
 import { keepSend, orderOf } from './session-sends.ts';
 import { sendError } from './session-stanzas.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
-import type { Stream, UserChatRow } from './session-types.ts';
+import type { SessionEffect, Stream, UserChatRow } from './session-types.ts';
 
 /**
  * The rooms that this user's devices are in (XEP-0045). The group knows its occupants; the session knows what each
@@ -78,6 +78,17 @@ function send(session: SessionState, stream: Stream, n: number, what: What, chat
   };
   keepSend(session, token, { stream, n, chat, send: msg, since: session.now, sentAt: session.now });
   session.turn.immediate.push({ t: 'toChat', chat, msg });
+}
+
+/** What the account answers to an occupant, who asked through the room: best effort, as between sessions. */
+export function iqAnswerToRoom(
+  { user }: SessionState,
+  to: Jid,
+  { from, id, type, inner }: Pick<Send, 'from' | 'id' | 'inner'> & { readonly type: 'result' | 'error' },
+): SessionEffect {
+  const what = { kind: 'iq', from, sender: user, to: to.full, type, id, inner, store: false, token: 0 } as const;
+  const msg: Send = { t: 'send', ...what, oid: undefined, lang: undefined, flags: undefined };
+  return { t: 'toChat', chat: to.bare, msg };
 }
 
 /** The device goes: every room it is in hears of it, for certain. */

@@ -15,6 +15,7 @@ import { displayedId } from '../xmpp/xep0333-markers.ts';
 import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
 import { originId, stripRoomIds, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
+import { presenceWithHash } from '../xmpp/xep0398-pep-vcard.ts';
 import { fulltextWords } from '../xmpp/xep0431-fulltext.ts';
 import { directChatId } from './keys.ts';
 import { type Frame, type GroupAnswer, isForNow, type Send, type SendOutcome } from './messages.ts';
@@ -85,9 +86,10 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
       }
       const to = el.attrs['to'] === undefined ? undefined : tryJid(el.attrs['to']);
       const type = el.attrs['type'];
+      const said = type === undefined ? presenceWithHash(session, el, inner) : inner;
       if (to !== undefined && isRoomAddress(session, to) && (type === undefined || type === 'unavailable'))
-        return sendToRoom(session, stream, el, inner, n, to);
-      const outcome = onClientPresence(session, stream, el, inner, session.parts.limits.roster);
+        return sendToRoom(session, stream, el, said, n, to);
+      const outcome = onClientPresence(session, stream, el, said, session.parts.limits.roster);
       noteOnline(session);
       if (outcome.t !== 'initial' && outcome.t !== 'update') return false;
       if (outcome.flush) startCatchUp(session, stream);

@@ -29,6 +29,7 @@ import { avatarModule } from './xep0084-avatar.ts';
 import { chatStatesModule } from './xep0085-chat-states.ts';
 import { type Software, versionModule } from './xep0092-version.ts';
 import { capsElement, capsModule, capsVer } from './xep0115-caps.ts';
+import { vcardAvatarsModule } from './xep0153-vcard-avatars.ts';
 import { accountNodes, createPep, type Pep, type PepOptions, pepModule, pepParts } from './xep0163-pep.ts';
 import { nickModule } from './xep0172-nick.ts';
 import { receiptsModule } from './xep0184-receipts.ts';
@@ -47,6 +48,7 @@ import { csiModule } from './xep0352-csi.ts';
 import { stanzaIdModule } from './xep0359-stanza-ids.ts';
 import { httpUploadModule, type UploadPort } from './xep0363-http-upload.ts';
 import { omemoModule } from './xep0384-omemo.ts';
+import { createPhotos, onAvatarPublished, pepVcardModule } from './xep0398-pep-vcard.ts';
 import { bookmarksModule } from './xep0402-bookmarks.ts';
 import { occupantIdModule } from './xep0421-occupant-id.ts';
 import { retractionModule } from './xep0424-retraction.ts';
@@ -127,7 +129,10 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     port: items,
     limits: pepLimits,
     defaults,
-    ...(deps.onPublished && { onPublished: deps.onPublished }),
+    onPublished(session, node, item) {
+      onAvatarPublished(session, node, item);
+      deps.onPublished?.(session, node, item);
+    },
   });
   const personal = deps.personalLimits ?? PERSONAL_LIMITS;
   const modules: XmppModule[] = [
@@ -143,7 +148,9 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     presenceModule,
     routingModule,
     blockingModule(personal.blockedMax),
-    vcardModule(deps.software.name, personal.vcardBytesMax),
+    vcardModule(deps.software.name, createPhotos(pep), personal.vcardBytesMax),
+    vcardAvatarsModule,
+    pepVcardModule,
     privateXmlModule(personal),
     discoModule(() => catalogue, accountNodes(pep)),
     capsModule,

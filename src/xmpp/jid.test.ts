@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { bareOf, JID_CACHE_ENTRIES_MAX, JidError, jidCacheSize, makeJid, parseJid, tryJid } from './jid.ts';
+import { bareOf, JID_CACHE_ENTRIES_MAX, JidError, jidCacheSize, makeJid, parseJid, resourceIn, tryJid } from './jid.ts';
 
 function fault(parse: () => unknown): string {
   try {
@@ -40,6 +40,7 @@ t.test('an address is taken apart, normalised, and put together again', async (t
     const full = resource === '' ? bare : `${bare}/${resource}`;
     t.same(parseJid(text), { local, domain, resource, bare, full }, text);
     t.equal(bareOf(text), bare);
+    t.equal(resourceIn(parseJid(text).full) ?? '', parseJid(text).resource);
   }
 });
 

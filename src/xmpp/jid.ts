@@ -163,6 +163,12 @@ export function bareOf(text: string): string {
   return parseJid(text).bare;
 }
 
+/** The resourcepart of a normalised address, undefined when it has none. */
+export function resourceIn(jid: string): string | undefined {
+  const slash = jid.indexOf('/');
+  return slash === -1 ? undefined : jid.slice(slash + 1);
+}
+
 /**
  * An address from its parts, each normalised; '' for a part that is absent.
  * @throws JidError

@@ -93,6 +93,8 @@ export interface AvailablePresence {
   readonly xml: string;
   /** ms since the epoch of the initial presence; decides ties of equal priority */
   readonly since: number;
+  /** its client says that it shows no photo (XEP-0153) */
+  readonly noPhoto?: true;
 }
 
 /** What sessions say to each other. `from`/`to` are JIDs as strings, normalised. */

@@ -30,13 +30,20 @@ export function isMember(affiliation: Affiliation): boolean {
   return affiliation === 'owner' || affiliation === 'admin' || affiliation === 'member';
 }
 
-/** XEP-0045 15.6.2, those this service says. */
+/**
+ * XEP-0045 15.6.2, those this service says: on entering (100, 110, 170, 201), of a changed configuration (104, 172, 173),
+ * of a new nick (110, 303), of being taken out (110, 301, 307, 321, 322, 333). The others are of what rooms here do not
+ * do: say affiliations to the absent (101), show unavailable members (102, 103), stop keeping an archive (171), choose
+ * nicks (210), end with their server (332).
+ */
 export const STATUS = {
   /** the room shows full JIDs to everybody */
   nonAnonymous: 100,
-  affiliationChanged: 101,
+  /** something else than what has a code of its own */
   configChanged: 104,
   self: 110,
+  /** what is said can be read later: always */
+  logged: 170,
   nowNonAnonymous: 172,
   nowSemiAnonymous: 173,
   created: 201,
@@ -45,7 +52,6 @@ export const STATUS = {
   kicked: 307,
   affiliationLost: 321,
   membersOnly: 322,
-  shutdown: 332,
   technical: 333,
 } as const;
 

@@ -1,5 +1,5 @@
 import { isBlocked } from './blocklist.ts';
-import { bareOf } from './jid.ts';
+import { bareOf, resourceIn } from './jid.ts';
 import type { PeerMessage, SessionPort, StreamPort } from './module.ts';
 import { getContact, seesUs } from './rfc6121-contacts.ts';
 import { ROSTER_LIMITS, type RosterLimits } from './rfc6121-limits.ts';
@@ -46,12 +46,6 @@ export function onPeer(
   }
 }
 
-/** The resourcepart of a normalised JID, or undefined. */
-function resourceOf(jid: string): string | undefined {
-  const slash = jid.indexOf('/');
-  return slash < 0 ? undefined : jid.slice(slash + 1);
-}
-
 /** This user's streams as the routing rules see them. */
 export function routeStreams(session: SessionPort): RouteStream[] {
   return session.streams().map(({ resource, presence }) => ({ resource, priority: presence?.priority }));
@@ -62,7 +56,7 @@ export function routeStreams(session: SessionPort): RouteStream[] {
  * who sees it, and a check here would drop the first presence when it overtakes the `subscribed` that allows it.
  */
 function onPresence(session: SessionPort, msg: Extract<PeerMessage, { t: 'presence' }>): PeerReason {
-  const resource = resourceOf(msg.to);
+  const resource = resourceIn(msg.to);
   const to = routePresence(resource === undefined ? 'bare' : 'full', resource, routeStreams(session));
   if (to.length === 0) return 'nobody';
   const xml = withTo(msg.xml, msg.to);
@@ -91,7 +85,7 @@ export function sharesPresence(session: SessionPort, stream: StreamPort, from: s
 /** 4.3.2 and 4.6.6. `from` gets the answers: a full JID keeps them from its user's other resources. */
 function onProbe(session: SessionPort, from: string, to: string): PeerReason {
   const bare = bareOf(from);
-  const resource = resourceOf(to);
+  const resource = resourceIn(to);
   const contact = getContact(session, bare);
   const tell = (jid: string, xml: string, available: boolean) =>
     session.tell(bare, { t: 'presence', from: jid, to: from, xml, available, directed: true });

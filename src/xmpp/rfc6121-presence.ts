@@ -14,6 +14,7 @@ import { ROSTER_LIMITS, type RosterLimits } from './rfc6121-limits.ts';
 import { pendingXml, sendSubscription, unavailableXml } from './rfc6121-subscription.ts';
 import { childElements, splice, withTo } from './stanza.ts';
 import { type ErrorDetails, errorReply } from './stanza-error.ts';
+import { saysNoPhoto } from './xep0153-vcard-avatars.ts';
 import { BLOCKED_ERROR } from './xep0191-blocking.ts';
 
 export { onPeer, onUnknownAccount, routeStreams, sharesPresence } from './rfc6121-peer.ts';
@@ -143,14 +144,39 @@ function becomeAvailable(
   if (priority === undefined) return refuse('bad-request', 'the priority is not an integer from -128 to 127');
   const before = stream.presence;
   const xml = splice(el, inner, stream.jid, undefined);
-  const now: AvailablePresence = { priority, show: readShow(el), xml, since: before?.since ?? session.now };
+  const now: AvailablePresence = {
+    priority,
+    show: readShow(el),
+    xml,
+    since: before?.since ?? session.now,
+    ...(saysNoPhoto(el) && { noPhoto: true }),
+  };
   stream.presence = now;
   const flush = priority >= 0 && (before === undefined || before.priority < 0);
-  broadcast(session, stream.jid, xml, true);
-  for (const own of session.streams()) if (own.presence) session.send(own, withTo(xml, session.user));
+  tellAvailable(session, stream, xml);
   if (before !== undefined) return { t: 'update', priority, flush };
   greet(session, stream);
   return { t: 'initial', priority, flush };
+}
+
+function tellAvailable(session: SessionPort, stream: StreamPort, xml: string): void {
+  broadcast(session, stream.jid, xml, true);
+  for (const own of session.streams()) if (own.presence) session.send(own, withTo(xml, session.user));
+}
+
+/**
+ * Presence changes without its client's doing: all who see it hear of that.
+ * @param renew the whole stanza as it is from now on; undefined: as it was
+ */
+export function renewPresence(session: SessionPort, renew: (presence: AvailablePresence) => string | undefined): void {
+  for (const stream of session.streams()) {
+    const { presence } = stream;
+    if (presence === undefined) continue;
+    const xml = renew(presence);
+    if (xml === undefined) continue;
+    stream.presence = { ...presence, xml };
+    tellAvailable(session, stream, xml);
+  }
 }
 
 /** What a resource is shown when it becomes available: the own others, the contacts, and requests that wait. */

@@ -17,6 +17,7 @@ import {
   type StoredItem,
 } from './pubsub-types.ts';
 import type { AccountNodes } from './xep0030-disco.ts';
+import { catchUpPhoto } from './xep0398-pep-vcard.ts';
 
 /**
  * XEP-0163: every account is a pubsub service of its own. What sessions call, and what other parts of the server use to
@@ -73,7 +74,10 @@ export function pepParts({
 
 export function createPep(parts: InterestParts): Pep {
   return {
-    onAvailable: (session, stream, presence, initial) => onAvailable(parts, session, stream, presence, initial),
+    onAvailable(session, stream, presence, initial) {
+      onAvailable(parts, session, stream, presence, initial);
+      if (initial) catchUpPhoto(parts, session);
+    },
     onAnswer: (session, stream, iq) => onInfo(parts, session, stream, iq),
     onPeer: (session, msg) => (msg.t === 'event' ? onEvent(session, msg) : onWants(parts, session, msg)),
     onSubscribed,

@@ -155,40 +155,69 @@ async function breakAndResume(t: Test, site: Site): Promise<void> {
   t.same(fail, []);
 }
 
-async function killInBurst(t: Test, site: Site): Promise<void> {
-  const [, hers] = jidsOf(site);
-  const romeo = await device(t, site.hop.url, site.user('romeo'), 'orchard', true);
-  const juliet = await device(t, site.url(1), site.user('juliet'), 'balcony', true);
+/** What became of a burst of messages in which a node was killed. */
+export interface Burst {
+  /** bodies, in order */
+  readonly said: readonly string[];
+  /** given back by the library */
+  readonly failed: Element[];
+  /** Sends what was given back again, until all of it is acknowledged. */
+  again(): Promise<void>;
+}
+
+/** Says twice `each` messages without waiting; the node is killed behind them, and there again. */
+export async function killedInBurst(
+  t: Test,
+  site: Site,
+  { xmpp }: Device,
+  each: number,
+  message: (body: string) => Element,
+): Promise<Burst> {
   const acked: string[] = [];
   const failed: Element[] = [];
-  const sm = romeo.xmpp.streamManagement;
+  const sm = xmpp.streamManagement;
+  const isSaid = (stanza: Element) => stanza.name === 'message' && stanza.getChild('body') !== undefined;
   sm.requestAckDebounce = 0;
-  sm.on('ack', (stanza: Element) => stanza.name === 'message' && acked.push(stanza.attrs['id']!));
-  sm.on('fail', (stanza: Element) => stanza.name === 'message' && failed.push(stanza));
+  sm.on('ack', (stanza: Element) => isSaid(stanza) && acked.push(stanza.attrs['id']!));
+  sm.on('fail', (stanza: Element) => isSaid(stanza) && failed.push(stanza));
   let back = 0;
-  romeo.xmpp.on('online', () => back++);
+  xmpp.on('online', () => back++);
   sm.on('resumed', () => back++);
   const said: string[] = [];
-  const say = async (count: number): Promise<void> => {
-    for (let i = 0; i < count; i++) {
+  const say = async (): Promise<void> => {
+    for (let i = 0; i < each; i++) {
       said.push(`m${said.length + 1}`);
-      await romeo.xmpp.send(chat(hers, said.at(-1)!));
-      if (i % 10 === 0) await romeo.xmpp.send(xml('r', 'urn:xmpp:sm:3'));
+      await xmpp.send(message(said.at(-1)!));
+      if (i % 10 === 0) await xmpp.send(xml('r', 'urn:xmpp:sm:3'));
     }
   };
-  await say(60);
+  await say();
   await until('some acknowledgements', () => acked.length > 0);
-  await say(60);
+  await say();
   await site.kill();
   const ackedBefore = acked.length;
   await site.start();
   await until('him to be back', () => back > 0);
-  await ready(romeo.xmpp);
+  await ready(xmpp);
   await until('every message to be acknowledged or given back', () => acked.length + failed.length === said.length);
   t.comment(`${ackedBefore} acknowledged before the kill, ${failed.length} given back by the library`);
+  return {
+    said,
+    failed,
+    async again() {
+      for (const stanza of failed.splice(0)) await xmpp.send(stanza);
+      await until('acknowledgement of all', () => acked.length === said.length);
+    },
+  };
+}
+
+async function killInBurst(t: Test, site: Site): Promise<void> {
+  const [, hers] = jidsOf(site);
+  const romeo = await device(t, site.hop.url, site.user('romeo'), 'orchard', true);
+  const juliet = await device(t, site.url(1), site.user('juliet'), 'balcony', true);
+  const { said, failed, again } = await killedInBurst(t, site, romeo, 60, (body) => chat(hers, body));
   if (!site.cluster) t.ok(failed.length > 0, 'a killed node remembers no stream');
-  for (const stanza of failed.splice(0)) await romeo.xmpp.send(stanza);
-  await until('acknowledgement of all', () => acked.length === said.length);
+  await again();
   await until('delivery of all', () => new Set(bodies(juliet)).size === said.length);
 
   for (const user of ['romeo', 'juliet'].map(site.user)) {

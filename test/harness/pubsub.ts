@@ -19,6 +19,14 @@ export function form(type: 'publish-options' | 'node_config', fields: Readonly<R
 export const pubsub = (inner: string): string => `<pubsub xmlns='${PUBSUB}'>${inner}</pubsub>`;
 export const owner = (inner: string): string => `<pubsub xmlns='${OWNER}'>${inner}</pubsub>`;
 
+/** Options of a node with an item a chat that the user's devices share, as XEP-0402 and XEP-0490 ask for it. */
+export const PRIVATE = {
+  persist_items: 'true',
+  max_items: 'max',
+  send_last_published_item: 'never',
+  access_model: 'whitelist',
+};
+
 export interface Publication {
   /** none: the server makes one */
   readonly id?: string;

@@ -85,6 +85,8 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       historyDefault: 20,
       mayCreate: true,
       askEveryMs,
+      iqsMax: 100,
+      iqTimeoutMs: 5000,
       page: PAGE_DEFAULTS,
       searchWordsMax: 100,
     },

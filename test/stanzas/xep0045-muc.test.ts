@@ -35,7 +35,7 @@ t.test('the service is found and says what it is', async (t) => {
 
 t.test('a room is made by who enters first, and locked until it is configured', async (t) => {
   const self = await enter(crone, room, 'firstwitch');
-  t.same(codesOf(self), [110, 201]);
+  t.same(codesOf(self), [110, 170, 201]);
   t.match(itemOf(self), { affiliation: 'owner', role: 'moderator', jid: crone.jid });
   const subject = await crone.expect((el) => el.name === 'message' && el.getChild('subject') !== undefined);
   t.equal(subject.getChildText('subject'), '', 'an empty subject comes last');
@@ -50,7 +50,7 @@ t.test('a room is made by who enters first, and locked until it is configured', 
 
 t.test('who enters hears who is there, itself, and the others hear of it', async (t) => {
   const self = await enter(hag, room, 'secondwitch');
-  t.same(codesOf(self), [110]);
+  t.same(codesOf(self), [110, 170]);
   t.match(itemOf(self), { affiliation: 'none', role: 'participant' });
   const other = await hag.expect(isFrom('firstwitch'));
   t.match(itemOf(other), { affiliation: 'owner', role: 'moderator' });

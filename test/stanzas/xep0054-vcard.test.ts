@@ -64,7 +64,7 @@ t.test('one with a photo outlives a restart, and a larger one is refused', async
   t.equal(got.getChild('vCard', 'vcard-temp')?.getChild('PHOTO')?.getChildText('BINVAL'), photo);
 });
 
-t.test('the photo hash in presence is the client’s (XEP-0153)', async (t) => {
+t.test('the photo hash in presence is the client’s while the server knows none (XEP-0153)', async (t) => {
   const nurse = await node.online('nurse', 'house');
   const x = `<x xmlns='vcard-temp:x:update'><photo>0123456789abcdef0123456789abcdef01234567</photo></x>`;
   nurse.send(`<presence xmlns='jabber:client'>${x}</presence>`);

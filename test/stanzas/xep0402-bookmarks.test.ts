@@ -1,15 +1,9 @@
 import t from 'tap';
 import { startTestNode } from '../harness/node.ts';
-import { EVENT, getItems, Interested, itemsOf, outcomeOf, publish, pubsub } from '../harness/pubsub.ts';
+import { EVENT, getItems, Interested, itemsOf, outcomeOf, PRIVATE, publish, pubsub } from '../harness/pubsub.ts';
 
 const node = await startTestNode(t);
 const BOOKMARKS = 'urn:xmpp:bookmarks:1';
-const OPTIONS = {
-  persist_items: 'true',
-  max_items: 'max',
-  send_last_published_item: 'never',
-  access_model: 'whitelist',
-};
 const conference = (nick: string): string =>
   `<conference xmlns='${BOOKMARKS}' autojoin='true'><nick>${nick}</nick></conference>`;
 
@@ -22,7 +16,7 @@ t.test('devices of one user share bookmarks, live and after a restart; others ar
     ['theplay@conference.localhost', 'JC'],
     ['orchard@conference.localhost', 'Jule'],
   ] as const) {
-    t.equal(outcomeOf(await publish(phone, BOOKMARKS, { id, payload: conference(nick), options: OPTIONS })), 'result');
+    t.equal(outcomeOf(await publish(phone, BOOKMARKS, { id, payload: conference(nick), options: PRIVATE })), 'result');
     t.same(itemsOf(await laptop.event(BOOKMARKS)), [`${id}=${nick}`]);
   }
   await phone.iq(

@@ -1,15 +1,9 @@
 import t from 'tap';
 import { startTestNode } from '../harness/node.ts';
-import { getItems, Interested, publish } from '../harness/pubsub.ts';
+import { getItems, Interested, PRIVATE, publish } from '../harness/pubsub.ts';
 
 const node = await startTestNode(t);
 const MDS = 'urn:xmpp:mds:displayed:0';
-const OPTIONS = {
-  persist_items: 'true',
-  max_items: 'max',
-  send_last_published_item: 'never',
-  access_model: 'whitelist',
-};
 const displayed = (id: string): string =>
   `<displayed xmlns='${MDS}'><stanza-id xmlns='urn:xmpp:sid:0' by='nurse@localhost' id='${id}'/></displayed>`;
 
@@ -23,7 +17,7 @@ t.test('a chat read on one device is read on the others', async (t) => {
     ['peter@localhost', '5'],
     ['romeo@localhost', '9'],
   ] as const) {
-    await publish(phone, MDS, { id: chat, payload: displayed(id), options: OPTIONS });
+    await publish(phone, MDS, { id: chat, payload: displayed(id), options: PRIVATE });
     const item = (await laptop.event(MDS)).getChild('event')?.getChild('items')?.getChild('item');
     t.equal(item?.getChild('displayed')?.getChild('stanza-id')?.attrs['id'], id);
   }
