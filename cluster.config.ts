@@ -249,6 +249,12 @@ const defaults: Config = {
     pageDefault: 50,
     /** messages in a page at most, whatever it says */
     pageMax: 250,
+    /** words of a message by which a search finds it; by those that come later in a longer one it does not */
+    searchWordsMax: 256,
+    /** entries of the index looked at for one page of a search; beyond it the page is short, and the client asks on */
+    searchScanMax: 16_384,
+    /** messages read for one page of a search to see whether they match, as for phrases; beyond it the same */
+    searchFetchMax: 1000,
   },
 
   groups: {

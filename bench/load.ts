@@ -30,6 +30,10 @@ export interface LoadOptions {
 /** Open loop: at most so many messages under way; the schedule goes on, so the wait shows in the latencies. */
 const underWayMax = 50_000;
 
+/** What bodies are filled with: words, as servers that index them have more to do with these than with one long one. */
+const PROSE =
+  ' shall we meet at noon near the old harbour and walk up to that little place with fish, bread and very good wine?';
+
 /** Messages in a fixed pattern, and the check of every receiver's view. Knows nothing of XMPP but one stanza. */
 export class Load {
   readonly run = runTag(Math.random());
@@ -51,7 +55,8 @@ export class Load {
     this.sent = new Array(Math.max(...senders) + 1).fill(0);
     this.#flows = flows.map(() => new Flow());
     for (const sender of senders) this.#heads[sender] = options.topology.head(sender);
-    this.#padding = 'x'.repeat(Math.max(0, options.bodyBytes - mark('0000', 0, 0, 0).length));
+    const padding = Math.max(0, options.bodyBytes - mark('0000', 0, 0, 0).length);
+    this.#padding = PROSE.repeat(Math.ceil(padding / PROSE.length)).slice(0, padding);
   }
 
   get underWay(): number {

@@ -173,6 +173,9 @@ export const configSchema = section({
   archive: section({
     pageDefault: int(1, 10_000),
     pageMax: int(1, 10_000),
+    searchWordsMax: int(1, 4096),
+    searchScanMax: int(1024, 1_000_000),
+    searchFetchMax: int(1, 100_000),
   }),
   groups: section({
     create: oneOf('everyone', 'nobody'),

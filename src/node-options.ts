@@ -63,6 +63,7 @@ export function roomDomainOf({ node }: Config): string {
 
 function groupOptionsOf(config: Config): GroupOptions {
   const { groups, archive } = config;
+  const { searchWordsMax, ...page } = archive;
   return {
     roomDomain: roomDomainOf(config),
     membersMax: groups.membersMax,
@@ -77,7 +78,8 @@ function groupOptionsOf(config: Config): GroupOptions {
     iqsMax: groups.iqsMax,
     iqTimeoutMs: groups.iqTimeoutMs,
     receiptsMs: groups.receiptsMs,
-    page: { ...PAGE_DEFAULTS, ...archive },
+    page: { ...PAGE_DEFAULTS, ...page },
+    searchWordsMax,
   };
 }
 
@@ -104,6 +106,7 @@ function sessionLimitsOf(config: Config): SessionLimits {
     heldMax: 200,
     roomsMax: config.groups.roomsPerDeviceMax,
     chatsMax: limits.chatsPerUserMax,
+    searchWordsMax: config.archive.searchWordsMax,
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),
   };

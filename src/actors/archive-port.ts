@@ -5,8 +5,9 @@ import type { ConversationList, InboxView } from '../xmpp/inbox-view.ts';
 import type { ArchiveReader, ChatPointer, InboxPointer } from '../xmpp/mam-view.ts';
 import type { SessionPort } from '../xmpp/module.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
+import { FULLTEXT_KEY, fulltextReader } from './fulltext.ts';
 import { type ActivityOrder, InboxOrder } from './inbox-order.ts';
-import { directChatId, directPeer, inboxStream, indexStream, isDirect, isRoom, sessionKey } from './keys.ts';
+import { directChatId, directPeer, inboxStream, indexStream, isDirect, isRoom, sessionKey, userRows } from './keys.ts';
 import { askBehind } from './session-reads.ts';
 import type { SessionState } from './session-state.ts';
 import { chatOfRowKey, type UserChatRow } from './session-types.ts';
@@ -25,7 +26,14 @@ export function createArchivePort(store: LogStore, shards: number): ArchivePort 
   };
   return {
     reader,
+    fulltext(session) {
+      const { user } = session;
+      const shard = shardOf(sessionKey(user), shards);
+      return fulltextReader({ store, shard, owner: user, key: userRows(user) + FULLTEXT_KEY }, reader(session));
+    },
     chatIdOf: directChatId,
+    conversationOf: (session, bareJid) =>
+      isRoom(bareJid, (session as SessionState).parts.roomDomain) ? bareJid : directChatId(session.user, bareJid),
     inbox: (session) => inboxOf(session as SessionState),
     whenCommitted: (session, run) => askBehind(session as SessionState, () => run(session)),
     load(session, entries, done) {

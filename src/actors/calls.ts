@@ -57,7 +57,16 @@ export const inboxCall: CallType = {
 /** Of before there was an inbox to ask for (XEP-0430). */
 const inbox1Call: CallType = { name: 'inbox1', expand: (args) => expandInbox(args, {}) };
 
-function expandInbox(args: readonly unknown[], more: Pick<UserChatRow, 'last' | 'loud'>): PlainWrite[] {
+/** With the words by which the user may find the message (XEP-0431). */
+const inboxWordsCall: CallType = {
+  name: 'inbox3',
+  expand(args) {
+    const [last, loud, w] = args.slice(12) as [number, number, string];
+    return expandInbox(args, { last, loud }, w);
+  },
+};
+
+function expandInbox(args: readonly unknown[], more: Pick<UserChatRow, 'last' | 'loud'>, w?: string): PlainWrite[] {
   const [user, chat, seq, cur, ts, n, s, resource, rowN, unread, read, seen] = args as [
     string,
     string,
@@ -78,6 +87,7 @@ function expandInbox(args: readonly unknown[], more: Pick<UserChatRow, 'last' | 
     ts,
     ...(n === 0 ? { h: 1 as const } : { n }),
     ...(s !== 0 && { s }),
+    ...(w !== undefined && { w }),
   };
   const row: UserChatRow = { v: 1, cur, n: rowN, unread, read, ...more };
   const write = { user, chat, seq, pointer, resource: resource ?? undefined, row, seen };
@@ -101,11 +111,14 @@ function entryOf(i: number, { q, ts }: InboxPointer, r: string | undefined, { lo
 
 export function inboxWrite(write: InboxArgs, names: ChatNames): CallWrite {
   const { user, chat, seq, pointer, resource, row, seen } = write;
-  const { ts, n = 0, s = 0 } = pointer;
+  const { ts, n = 0, s = 0, w } = pointer;
   const { cur, unread, read, last = 0, loud = 0 } = row;
-  const args = [user, chat, seq, cur, ts, n, s, resource ?? null, row.n, unread, read, seen, last, loud];
-  return { t: 'call', call: inboxCall, args, writes: inboxWrites(write, names) };
+  const args: unknown[] = [user, chat, seq, cur, ts, n, s, resource ?? null, row.n, unread, read, seen, last, loud];
+  const writes = inboxWrites(write, names);
+  if (w === undefined) return { t: 'call', call: inboxCall, args, writes };
+  args.push(w);
+  return { t: 'call', call: inboxWordsCall, args, writes };
 }
 
 /** All calls there have been, for opening a store. */
-export const calls: readonly CallType[] = [inboxCall, inbox1Call];
+export const calls: readonly CallType[] = [inboxWordsCall, inboxCall, inbox1Call];

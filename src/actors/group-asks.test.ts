@@ -3,7 +3,7 @@ import { newChatLog } from './chat-log.ts';
 import { type GroupEffect, type GroupState, newGroup } from './group-state.ts';
 import { groupStep } from './group-step.ts';
 import type { ChatMessage, Send } from './messages.ts';
-import { CHAT_LIMITS, DOMAIN, NO_HISTORY, TestNode } from './runtime.fixture.ts';
+import { CHAT_LIMITS, DOMAIN, GROUP_OPTIONS, NO_HISTORY, TestNode } from './runtime.fixture.ts';
 import { newTurn } from './turn.ts';
 
 const ROOMS = `conference.${DOMAIN}`;
@@ -23,7 +23,8 @@ const GROUPS = {
   iqsMax: 5,
   iqTimeoutMs: 30_000,
   receiptsMs: 1000,
-  page: { pageDefault: 10, pageMax: 10, pageUnitsMax: 100_000, scanMax: 100 },
+  page: { ...GROUP_OPTIONS.page, pageDefault: 10, pageMax: 10 },
+  searchWordsMax: 100,
 };
 const JOIN = `<x xmlns='http://jabber.org/protocol/muc'/>`;
 const join = `<presence xmlns='jabber:client' to='${ROOM}/hag'>${JOIN}</presence>`;

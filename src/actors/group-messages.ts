@@ -70,7 +70,8 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
   if (target === 'busy') return refuse(step, send, 'resource-constraint', 'too many retractions of what is long ago');
   if (target !== undefined && bareOf(target.record.from) !== send.sender)
     return refuse(step, send, 'forbidden', 'only who sent a message takes it back');
-  const record = append(group, named as StoredSend, turn, rules.resendsJoin, { nick });
+  const extras = send.words === undefined ? { nick } : { nick, w: send.words };
+  const record = append(group, named as StoredSend, turn, rules.resendsJoin, extras);
   if (record !== undefined) {
     if (target !== undefined && rules.retractedIsGone) {
       const beside = occupantIdXml(occupantId(room.salt, send.sender));

@@ -1,8 +1,9 @@
 import type { Element } from 'ltx';
+import { findPage } from '../xmpp/fulltext-page.ts';
 import { NS_GROUP_RECEIPTS } from '../xmpp/group-receipts.ts';
 import { tryJid } from '../xmpp/jid.ts';
-import { cutPage, planPage } from '../xmpp/mam-page.ts';
-import { NS_MAM, parseMamQuery, renderMamForm } from '../xmpp/mam-query.ts';
+import { cutPage, type MamPage, type PageLimits, planPage } from '../xmpp/mam-page.ts';
+import { type MamFault, type MamQuery, NS_MAM, parseMamQuery, renderMamForm } from '../xmpp/mam-query.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import { renderMessage } from '../xmpp/message-record.ts';
 import { roomInfo } from '../xmpp/muc-config.ts';
@@ -16,6 +17,7 @@ import { renderFin, renderMetadata, renderResult } from '../xmpp/xep0313-mam.ts'
 import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
 import { NS_RETRACT, NS_TOMBSTONE } from '../xmpp/xep0424-retraction.ts';
 import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
+import { NS_FULLTEXT } from '../xmpp/xep0431-fulltext.ts';
 import { answerFailure, answerTo } from './chat-log.ts';
 import { fail, ok, result } from './group-answers.ts';
 import { passIq } from './group-iqs.ts';
@@ -39,6 +41,7 @@ const FEATURES: readonly string[] = [
   NS_DISCO_ITEMS,
   NS_MAM,
   `${NS_MAM}#extended`,
+  NS_FULLTEXT,
   NS_OCCUPANT_ID,
   NS_PING,
   NS_RETRACT,
@@ -115,7 +118,7 @@ export function onArchive(step: GroupStep, room: Room, send: Send, payload: Elem
     t: 'read',
     to: send.sender,
     answer(log) {
-      const page = planPage(read(log), query, { ...limits.page, chatIdOf: () => group.id });
+      const page = pageOf(log, read(log), query, { from, user: send.sender, room: group.id, ...limits.page });
       if ('error' in page) {
         const attrs = { from: send.to, to: send.from, id: send.id ?? '', type: 'error' };
         return reply(send, [stanza('iq', attrs, errorInner(page.error, { text: page.text }))]);
@@ -139,6 +142,24 @@ export function onArchive(step: GroupStep, room: Room, send: Send, payload: Elem
     },
   });
   answerFailure(send, turn);
+}
+
+interface RoomPage extends PageLimits {
+  /** first chatSeq that the asker may read */
+  readonly from: number;
+  readonly user: string;
+  readonly room: string;
+}
+
+function pageOf(log: GroupLog, reader: ArchiveReader, query: MamQuery, options: RoomPage): MamPage | MamFault {
+  const { fulltext } = query;
+  const chatOf = (): string => options.room;
+  if (fulltext === undefined) return planPage(reader, query, { ...options, chatIdOf: chatOf });
+  const last = reader.last();
+  const finding = findPage({ ...log.fulltext(), last: () => last }, query, fulltext, { ...options, chatOf });
+  let step = finding.next([]);
+  while (!step.done) step = finding.next(step.value.map(({ seq }) => log.read(seq, seq, 1)[0]?.record));
+  return 'error' in step.value ? step.value : step.value.page;
 }
 
 function reply(send: Send, xml: readonly string[]): ReturnType<typeof answerTo> {

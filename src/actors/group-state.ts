@@ -1,3 +1,4 @@
+import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
 import type { PageLimits } from '../xmpp/mam-page.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { RoomConfig } from '../xmpp/muc-config.ts';
@@ -167,12 +168,16 @@ export interface GroupLimits extends LogLimits {
   /** how far members are is written, and told, no more often than every so many ms */
   readonly receiptsMs: number;
   readonly page: PageLimits;
+  /** words of a message by which it can be found (XEP-0431): the first so many */
+  readonly searchWordsMax: number;
   newId(): string;
 }
 
 /** What the archive of a group is read with; committed messages only. */
 export interface GroupLog {
   read(from: number, to: number, limit: number): readonly { readonly seq: number; readonly record: MessageRecord }[];
+  /** the group's messages for a search (XEP-0431), all of them */
+  fulltext(): FulltextReader;
 }
 
 export type GroupEffect =

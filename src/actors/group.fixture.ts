@@ -1,6 +1,7 @@
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { defaultConfig, type RoomConfig } from '../xmpp/muc-config.ts';
 import { type Affiliation, NS_MUC, NS_MUC_ADMIN } from '../xmpp/muc-words.ts';
+import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { newChatLog } from './chat-log.ts';
 import type { History } from './chat-retract.ts';
 import {
@@ -121,7 +122,7 @@ export function items(turn: Turn<GroupEffect>): string[] {
   });
 }
 
-const NOTHING: GroupLog = { read: () => [] };
+const NOTHING = logOf(0);
 
 /** What a turn tells sessions. @param log what is committed */
 export function told(turn: Turn<GroupEffect>, log: GroupLog = NOTHING): { to: string; msg: SessionMessage }[] {
@@ -167,7 +168,21 @@ export function logOf(count: number, inner = (seq: number): string => String(seq
     const record = { v: 1, from: `${ALICE}/a`, to: ROOM, type: 'groupchat', ts: (i + 1) * 1000, inner: inner(i + 1) };
     return { seq: i + 1, record: record as unknown as MessageRecord };
   });
+  const read: GroupLog['read'] = (from, to, limit) =>
+    entries.filter(({ seq }) => seq >= from && seq <= to).slice(0, limit);
   return {
-    read: (from, to, limit) => entries.filter(({ seq }) => seq >= from && seq <= to).slice(0, limit),
+    read,
+    fulltext: () => ({
+      first: 1,
+      last: () => count,
+      shows: () => true,
+      spans: () => 0,
+      rows: () => new Map(),
+      read: ({ from, to, limit }) =>
+        read(from, to, limit).map(({ seq, record }) => {
+          const w = fulltextWordsOf(record, 100);
+          return { seq, record: { c: ROOM, q: seq, ts: record.ts, ...(w !== '' && { w }) } };
+        }),
+    }),
   };
 }

@@ -4,6 +4,7 @@ import { answerTo, committed, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
 import { isWriteDue } from './group-cursors.ts';
 import { isPostDue } from './group-fan-out.ts';
+import { GroupIndex } from './group-fulltext.ts';
 import {
   type GroupEffect,
   type GroupLimits,
@@ -51,6 +52,7 @@ class GroupCore {
   readonly #shard: number;
   readonly #parts: GroupParts;
   readonly #log: GroupLog;
+  readonly #index: GroupIndex;
   readonly #runtime: EntityRuntime;
   #group: GroupState;
 
@@ -60,7 +62,11 @@ class GroupCore {
     this.#parts = parts;
     this.#runtime = runtime;
     const history = historyOf(id, shard, parts.store);
-    this.#log = { read: (from, to, limit) => history.read({ from, to, limit }) };
+    this.#index = new GroupIndex(id, shard, parts.store, parts.limits.searchWordsMax);
+    this.#log = {
+      fulltext: () => this.#index.reader(),
+      read: (from, to, limit) => history.read({ from, to, limit }),
+    };
     this.#group = this.#load();
   }
 
@@ -74,6 +80,7 @@ class GroupCore {
 
   step(message: ChatMessage, turn: Turn<GroupEffect>): void {
     groupStep(this.#group, message, turn, this.#parts.limits);
+    this.#index.grow(this.#group.lastSeq, turn);
   }
 
   run(effect: GroupEffect): void {
@@ -94,6 +101,7 @@ class GroupCore {
   reset(): void {
     const { order, occupants, askedAt, passed } = this.#group;
     order.opsRefused();
+    this.#index.reset();
     const group = Object.assign(this.#load(), { order, askedAt, passed });
     for (const [jid, occupant] of group.occupants)
       group.occupants.set(jid, { ...occupant, inner: occupants.get(jid)?.inner ?? '' });

@@ -84,6 +84,8 @@ export interface Send {
   readonly lang: string | undefined;
   readonly inner: string;
   readonly flags: MessageFlags | undefined;
+  /** hashes of its words (XEP-0431), of one that is logged */
+  readonly words?: string | undefined;
   /** false: ordered with the chat's messages, but never logged (chat states, no-store, errors, headlines) */
   readonly store: boolean;
   /** the sender session's own number for the answer, rising; 0 wants none */

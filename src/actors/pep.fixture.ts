@@ -44,7 +44,15 @@ export function pepSessions(
   const protocol = buildProtocol({
     software: { name: 'Rookery', version: '0' },
     startedAtMs: 0,
-    archive: { reader: unused, chatIdOf: unused, inbox: unused, whenCommitted: unused, load: unused },
+    archive: {
+      reader: unused,
+      chatIdOf: unused,
+      conversationOf: unused,
+      fulltext: unused,
+      inbox: unused,
+      whenCommitted: unused,
+      load: unused,
+    },
     items: createItemPort(store, shards),
     ...(limits && { pepLimits: limits }),
   });

@@ -54,6 +54,7 @@ export const SESSION_LIMITS: SessionLimits = {
   heldMax: 10,
   roomsMax: 100,
   chatsMax: 1000,
+  searchWordsMax: 100,
   conflict: 'replace',
   roster: ROSTER_LIMITS,
 };
@@ -73,6 +74,7 @@ export const GROUP_OPTIONS: GroupOptions = {
   iqTimeoutMs: 30_000,
   receiptsMs: 1000,
   page: PAGE_DEFAULTS,
+  searchWordsMax: 100,
 };
 
 /** One socket of a client: what came, and how it was closed. */

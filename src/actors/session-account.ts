@@ -1,6 +1,7 @@
 import { ACCOUNT_KEY, rememberedAccount } from '../xmpp/account.ts';
 import { onAccountRemoved } from '../xmpp/rfc6121-subscription.ts';
 import { dropAllXml } from '../xmpp/stored-xml.ts';
+import { FULLTEXT_KEY, type FulltextRow, keysOfIndex } from './fulltext.ts';
 import { accountIndexRow, chatKey, inboxStream, indexStream, userRows } from './keys.ts';
 import type { AccountAnswer, AccountAsk } from './messages.ts';
 import type { SessionState } from './session-state.ts';
@@ -59,6 +60,8 @@ export function removeAccount(session: SessionState): void {
     session.turn.streams.push({ t: 'drop', stream: indexStream(session.user, chat) });
   }
   session.turn.streams.push({ t: 'drop', stream: inboxStream(session.user) });
+  const index = session.get<FulltextRow>(FULLTEXT_KEY);
+  if (index !== undefined) for (const key of keysOfIndex(session.user, index)) session.turn.rows.set(key, DELETED);
   session.parts.pep?.onRemoved(session);
   for (const stream of session.streams()) {
     endStream(session, stream, { t: 'error', condition: 'not-authorized', text: 'The account was removed' });

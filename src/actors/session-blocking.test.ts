@@ -32,7 +32,15 @@ const unused = (): never => {
 const { iqTable } = buildProtocol({
   software: { name: 'Rookery', version: '0' },
   startedAtMs: 0,
-  archive: { reader: unused, chatIdOf: unused, inbox: unused, whenCommitted: unused, load: unused },
+  archive: {
+    reader: unused,
+    chatIdOf: unused,
+    conversationOf: unused,
+    fulltext: unused,
+    inbox: unused,
+    whenCommitted: unused,
+    load: unused,
+  },
   items: { index: unused, put: unused, del: unused, forget: unused, load: unused },
 });
 const onIq = (session: SessionPort, request: IqRequest): boolean => dispatchIq(iqTable, session, request) === 'handled';

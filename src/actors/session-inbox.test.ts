@@ -42,6 +42,7 @@ async function two(options: Parameters<typeof TestNode.start>[0] = {}): Promise<
 
 t.test('pointer, archive index and cursor of a delivery are one op', async (t) => {
   const { node, a, b, alice } = await two();
+  await alice.send(message(b, 'the first one begins the index too'));
   node.ops.length = 0;
   await alice.send(message(b, 'hi'));
   const chat = directChatId(a, b);

@@ -8,6 +8,7 @@ import { stanza } from '../xmpp/stanza.ts';
 import { wrapCarbon } from '../xmpp/xep0280-carbons.ts';
 import { nextPointer } from '../xmpp/xep0313-mam.ts';
 import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
+import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
 import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
@@ -102,7 +103,8 @@ function deliver(
   const n = !inRoom && !blocked && isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
   const next = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
-  const pointer = blocked ? { ...next, b: 1 as const } : next;
+  const found = n !== undefined || (inRoom && !blocked && isShown(session, chat, record));
+  const pointer = blocked ? { ...next, b: 1 as const } : found ? withWords(next, wordsOf(session, record)) : next;
   const row = nextRow(before, {
     cur: item.seq,
     seq,
@@ -117,7 +119,7 @@ function deliver(
   else if (inRoom) pushToRoom(session, chat, item.seq, record);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
-  session.lastPointer = pointer;
+  session.lastPointer = next;
   const resource = resourceIn(mine ? record.to : record.from);
   const write = inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names);
   if (session.parts.rules.cursorWithItem) {
@@ -130,6 +132,18 @@ function deliver(
     session.rows.set(names.rowKey, row);
   }
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
+}
+
+/** A record that was read from its chat's log may come without them. */
+function wordsOf({ parts }: SessionState, record: MessageRecord): string {
+  return record.w ?? fulltextWordsOf(record, parts.limits.searchWordsMax);
+}
+
+/** One more object a delivery, in one shape for the usual case. */
+function withWords(pointer: InboxPointer, w: string): InboxPointer {
+  if (w === '') return pointer;
+  const { c, q, ts, n, s } = pointer;
+  return n !== undefined && s === undefined ? { c, q, ts, n, w } : { ...pointer, w };
 }
 
 interface NewMessage {

@@ -16,6 +16,7 @@ import { storeDecision } from '../xmpp/xep0334-hints.ts';
 import { parseCsi } from '../xmpp/xep0352-csi.ts';
 import { originId, stripRoomIds, stripStanzaIds } from '../xmpp/xep0359-stanza-ids.ts';
 import { presenceWithHash } from '../xmpp/xep0398-pep-vcard.ts';
+import { fulltextWords } from '../xmpp/xep0431-fulltext.ts';
 import { directChatId } from './keys.ts';
 import { type Frame, type GroupAnswer, isForNow, type Send, type SendOutcome } from './messages.ts';
 import { onMarker } from './session-displayed.ts';
@@ -159,6 +160,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (session.pendingSends.size + session.marks.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
+  const decision = decide(el, type);
   const send: Send = {
     t: 'send',
     from: stream.jid,
@@ -169,7 +171,8 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
     oid: originId(el),
     lang: el.attrs['xml:lang'],
     inner: inRoom ? stripRoomIds(el, inner, to) : stripStanzaIds(el, inner, session.domain),
-    ...decide(el, type),
+    ...decision,
+    words: decision.store ? fulltextWords(el, session.parts.limits.searchWordsMax) : undefined,
     token,
     order: orderOf(session, chat),
   };

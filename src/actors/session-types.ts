@@ -181,6 +181,8 @@ export interface SessionLimits {
   readonly roomsMax: number;
   /** chats of one user; beyond it no new ones: who begins one is refused */
   readonly chatsMax: number;
+  /** words of a message by which it can be found (XEP-0431): the first so many */
+  readonly searchWordsMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
   readonly roster: RosterLimits;
 }

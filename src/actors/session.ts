@@ -7,6 +7,7 @@ import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { inboxStream, userRows } from './keys.ts';
 import type { AccountAnswer, ChatMessage, SessionMessage, Source } from './messages.ts';
+import { growInboxIndex } from './session-fulltext.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { entriesOf, onCaughtUp } from './session-inbox.ts';
 import { answerThatFits, isFullTo } from './session-queue.ts';
@@ -135,7 +136,9 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
   }
 
   step(message: SessionMessage, turn: Turn<SessionEffect>): void {
+    const had = this.#session.inboxSeq;
     this.#session.step(message, turn);
+    if (this.#session.inboxSeq > had) growInboxIndex(this.#session, had, turn, this.#parts.store, this.shard);
   }
 
   dispatch(turn: Turn<SessionEffect>, idx: number): void {

@@ -176,6 +176,16 @@ export class FakeUser implements SessionPort {
       archive: {
         reader: () => this.archive,
         chatIdOf: (_user, bareJid) => bareJid,
+        conversationOf: (_session, bareJid) => bareJid,
+        fulltext: () => ({
+          last: () => this.archive.last(),
+          read: (range) => this.archive.read(range),
+          // Pointers here have no words, as if all of them were older than the index.
+          first: Number.MAX_SAFE_INTEGER,
+          shows: ({ h }) => h === undefined,
+          spans: () => 0,
+          rows: () => new Map(),
+        }),
         inbox: () => this.inbox,
         whenCommitted: (session, run) => run(session),
         load: (session, entries, done) =>

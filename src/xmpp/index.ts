@@ -54,6 +54,7 @@ import { occupantIdModule } from './xep0421-occupant-id.ts';
 import { retractionModule } from './xep0424-retraction.ts';
 import { moderationModule } from './xep0425-moderation.ts';
 import { inboxModule } from './xep0430-inbox.ts';
+import { fulltextModule } from './xep0431-fulltext.ts';
 import { displayedSyncModule } from './xep0490-displayed-sync.ts';
 
 /** What the protocol needs to know of the node it runs on. */
@@ -170,6 +171,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     csiModule,
     rsmModule,
     mamModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),
+    fulltextModule,
     mamPrefsModule,
     formsModule,
     mucModule(deps.rooms),
@@ -208,6 +210,8 @@ export function supportedSpecs(): XmppModule['spec'][] {
   const archive: ArchivePort = {
     reader: unused,
     chatIdOf: unused,
+    conversationOf: unused,
+    fulltext: unused,
     inbox: unused,
     whenCommitted: unused,
     load: unused,

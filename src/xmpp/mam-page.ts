@@ -21,12 +21,23 @@ export interface PageOptions {
   readonly scanMax: number;
   /** most UTF-16 units of rendered results in a page; a page is cut to it, but never to nothing */
   readonly pageUnitsMax: number;
+  /** most pointers, and spans of one word of the index, looked at for one page of a search */
+  readonly searchScanMax: number;
+  /** most messages read for one page of a search, to see whether they match */
+  readonly searchFetchMax: number;
 }
 
 /** Paging without the chats: what an operator may set. */
 export type PageLimits = Omit<PageOptions, 'chatIdOf'>;
 
-export const PAGE_DEFAULTS: PageLimits = { pageDefault: 50, pageMax: 250, scanMax: 5000, pageUnitsMax: 1_048_576 };
+export const PAGE_DEFAULTS: PageLimits = {
+  pageDefault: 50,
+  pageMax: 250,
+  scanMax: 5000,
+  pageUnitsMax: 1_048_576,
+  searchScanMax: 16_384,
+  searchFetchMax: 1000,
+};
 
 export interface MamPage {
   /** oldest first, whatever the direction of paging */
@@ -121,7 +132,8 @@ function pagingSpan(reader: ArchiveReader, view: ArchiveView, query: MamQuery, s
   return { from, to: Math.max(from, to) };
 }
 
-function page(
+/** @param entries oldest first */
+export function pageOf(
   entries: readonly ArchiveEntry[],
   complete: boolean,
   counted?: { count: number; index: number },
@@ -164,7 +176,7 @@ function scanResource(view: ArchiveView, span: Span, max: number, with_: Jid, op
     const text = `nothing found in ${options.scanMax} messages: narrow by start and end, or ask for the bare JID`;
     return { error: 'resource-constraint', text } satisfies MamFault;
   }
-  return page(back ? entries.reverse() : entries, exhausted);
+  return pageOf(back ? entries.reverse() : entries, exhausted);
 }
 
 /**
@@ -190,7 +202,7 @@ export function planPage(reader: ArchiveReader, query: MamQuery, options: PageOp
   const from = back ? Math.max(span.from, span.to - max) : span.from;
   const to = back ? span.to : Math.min(span.to, span.from + max);
   const complete = back ? from <= span.from : to >= span.to;
-  return page(view.slice(from, to), complete, { count: set.to - set.from, index: from - set.from });
+  return pageOf(view.slice(from, to), complete, { count: set.to - set.from, index: from - set.from });
 }
 
 /**
@@ -203,8 +215,8 @@ export function cutPage(whole: MamPage, back: boolean, units: readonly number[],
   const kept = fitting(units, back, unitsMax);
   if (kept === length) return whole;
   const entries = back ? whole.entries.slice(length - kept) : whole.entries.slice(0, kept);
-  if (whole.count === undefined || whole.index === undefined) return page(entries, false);
-  return page(entries, false, { count: whole.count, index: whole.index + (back ? length - kept : 0) });
+  if (whole.count === undefined || whole.index === undefined) return pageOf(entries, false);
+  return pageOf(entries, false, { count: whole.count, index: whole.index + (back ? length - kept : 0) });
 }
 
 /** How many entries of these sizes fit into `unitsMax`, counted from the end when `back`; one always does. */

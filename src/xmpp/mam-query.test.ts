@@ -73,6 +73,7 @@ t.test('the form names every field, and an open list of ids', async (t) => {
       'before-id text-single',
       'after-id text-single',
       'ids list-multi',
+      '{urn:xmpp:fulltext:0}fulltext text-single',
     ],
   );
   t.match(renderMamForm(), `<open/>`);

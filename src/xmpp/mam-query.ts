@@ -3,6 +3,7 @@ import { type Jid, tryJid } from './jid.ts';
 import type { StanzaCondition } from './module.ts';
 import { parseRsm, type RsmRequest } from './xep0059-rsm.ts';
 import { parseStamp } from './xep0082-datetime.ts';
+import { FULLTEXT_FIELD, type Fulltext, parseFulltext } from './xep0431-fulltext.ts';
 
 export const NS_MAM = 'urn:xmpp:mam:2';
 const NS_DATA = 'jabber:x:data';
@@ -19,6 +20,8 @@ export interface MamQuery {
   readonly afterId?: string;
   /** at least one; distinct */
   readonly ids?: readonly string[];
+  /** XEP-0431 */
+  readonly fulltext?: Fulltext;
   readonly flip: boolean;
   readonly rsm: RsmRequest;
 }
@@ -34,7 +37,7 @@ function fault(error: StanzaCondition, text: string): MamFault {
 
 type Fields = Map<string, readonly string[]>;
 
-const KNOWN = new Set(['FORM_TYPE', 'with', 'start', 'end', 'before-id', 'after-id', 'ids']);
+const KNOWN = new Set(['FORM_TYPE', 'with', 'start', 'end', 'before-id', 'after-id', 'ids', FULLTEXT_FIELD]);
 
 /** The fields of a submitted form. A field the server does not know is refused, as section 4.1.5 demands. */
 function readForm(form: Element): Fields | MamFault {
@@ -73,7 +76,7 @@ function readIds(fields: Fields, idsMax: number): readonly string[] | undefined 
  * @param idsMax most values the `ids` field may have (policy-violation beyond)
  * @returns the query, or the stanza condition to answer: item-not-found for a node (a user's archive has none),
  *   feature-not-implemented for an unknown field, jid-malformed for `with`, bad-request for what is not a valid form,
- *   time or RSM set.
+ *   time, RSM set or text to look for.
  */
 export function parseMamQuery(payload: Element, idsMax = 100): MamQuery | MamFault {
   if (payload.attrs['node'] !== undefined) return fault('item-not-found', 'this archive has no nodes');
@@ -97,6 +100,9 @@ export function parseMamQuery(payload: Element, idsMax = 100): MamQuery | MamFau
   if (withText !== undefined && peer === undefined) return fault('jid-malformed', 'with is not a JID');
   const ids = readIds(fields, idsMax);
   if (ids !== undefined && 'error' in ids) return ids;
+  const text = single(fields, FULLTEXT_FIELD);
+  const fulltext = text === undefined ? undefined : parseFulltext(text);
+  if (typeof fulltext === 'string') return fault('bad-request', fulltext);
   const queryid: unknown = payload.attrs['queryid'];
   return {
     ...(typeof queryid === 'string' ? { queryid } : {}),
@@ -105,6 +111,7 @@ export function parseMamQuery(payload: Element, idsMax = 100): MamQuery | MamFau
     beforeId: single(fields, 'before-id'),
     afterId: single(fields, 'after-id'),
     ...(ids === undefined ? {} : { ids }),
+    ...(fulltext === undefined ? {} : { fulltext }),
     flip: payload.getChild('flip-page', NS_MAM) !== undefined,
     rsm,
   };
@@ -119,6 +126,6 @@ export function renderMamForm(): string {
     `<field type='text-single' var='end'/><field type='text-single' var='before-id'/>` +
     `<field type='text-single' var='after-id'/><field type='list-multi' var='ids'>` +
     `<validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'><open/></validate></field>` +
-    `</x></query>`
+    `<field type='text-single' var='${FULLTEXT_FIELD}'/></x></query>`
   );
 }

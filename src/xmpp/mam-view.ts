@@ -26,6 +26,8 @@ export interface InboxPointer {
   readonly h?: 1;
   /** of somebody whom the user blocked (XEP-0191): hidden, and for no device either */
   readonly b?: 1;
+  /** hashes of the message's words (packedWords), when the user may find it by them (XEP-0431) */
+  readonly w?: string;
 }
 
 /** One record of a chat's index stream of this user. */
@@ -99,6 +101,11 @@ function firstWhere(low: number, high: number, test: (n: number) => boolean): nu
 /** @throws InvariantError when the stream is not dense: the storage contract is broken, the session must not go on. */
 function the<T>(records: readonly { readonly record: T }[], seq: number): T {
   return must(records[0], `archive stream has no record ${seq}`).record;
+}
+
+/** The first seq whose pointer is of `ts` or later, `last + 1` when none is. */
+export function firstSeqFrom(reader: Pick<ArchiveReader, 'last' | 'read'>, ts: number): number {
+  return firstWhere(1, reader.last() + 1, (seq) => the(reader.read({ from: seq, to: seq, limit: 1 }), seq).ts >= ts);
 }
 
 /** The inbox pointer, undefined when `seq` is beyond the inbox. */

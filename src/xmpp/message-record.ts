@@ -24,6 +24,11 @@ export interface MessageRecord {
   readonly x?: MessageFlags;
   /** the sender session's name for this send, where nothing else tells a retry of it from a new message */
   readonly tok?: string;
+  /**
+   * hashes of its words (XEP-0431), '' when there are none to find it by. The log of a direct chat lacks it: its
+   * members' inboxes have it
+   */
+  readonly w?: string;
   /** of a group's message: what its sender was called then; `from` stays the real address */
   readonly nick?: string;
   /** its content was taken back, this is the tombstone (XEP-0424) */

@@ -1,23 +1,30 @@
+import { findPage } from './fulltext-page.ts';
+import type { FulltextReader } from './fulltext-scan.ts';
 import type { InboxView } from './inbox-view.ts';
 import type { Jid } from './jid.ts';
 import { archiveEnds, cutPage, type MamPage, PAGE_DEFAULTS, type PageLimits, planPage } from './mam-page.ts';
 import { DEFAULT_PREFS, type MamPrefs, PREFS_ROW, parsePrefs, renderPrefs } from './mam-prefs.ts';
-import { NS_MAM, parseMamQuery, renderMamForm } from './mam-query.ts';
+import { type MamQuery, NS_MAM, parseMamQuery, renderMamForm } from './mam-query.ts';
 import type { ArchiveEntry, ArchiveReader, ChatPointer, InboxPointer } from './mam-view.ts';
-import { archivedXml, type MessageRecord } from './message-record.ts';
-import type { IqHandler, SessionPort, XmppModule } from './module.ts';
+import { addressesFor, archivedXml, type MessageRecord, renderMessage } from './message-record.ts';
+import type { IqHandler, IqRequest, SessionPort, StreamPort, XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 import { renderRsm } from './xep0059-rsm.ts';
 import { formatStamp } from './xep0082-datetime.ts';
 import { delayElement } from './xep0203-delay.ts';
+import type { Fulltext } from './xep0431-fulltext.ts';
 
 const NS_FORWARD = 'urn:xmpp:forward:0';
 
 /** The archive as the handlers need it; the session shell implements it. */
 export interface ArchivePort {
   reader(session: SessionPort): ArchiveReader;
-  /** id of the chat of this user with that bare JID (a direct chat, or a room) */
+  /** id of the direct chat of this user with that bare JID */
   chatIdOf(user: string, bareJid: string): string;
+  /** the same of whatever has that JID, a room too */
+  conversationOf(session: SessionPort, bareJid: string): string;
+  /** what a search in the user's archive reads (XEP-0431) */
+  fulltext(session: SessionPort): FulltextReader;
   /** conversations as they are now (XEP-0430); to be used in this turn */
   inbox(session: SessionPort): InboxView;
   /** Goes on when everything that this turn sees is committed, or was refused. */
@@ -107,27 +114,70 @@ function queryHandler(port: ArchivePort, limits: PageLimits): IqHandler {
     const query = parseMamQuery(request.payload);
     if ('error' in query) return request.error(query.error, query.text);
     const chatIdOf = (bareJid: string): string => port.chatIdOf(session.user, bareJid);
+    const { fulltext } = query;
+    if (fulltext !== undefined) return search(port, session, { ...query, fulltext }, request, stream, limits);
     const page = planPage(port.reader(session), query, { ...limits, chatIdOf });
     if ('error' in page) return request.error(page.error, page.text);
     port.load(session, page.entries, (now, messages) => {
-      if (messages === undefined) return request.error('resource-constraint', 'part of the archive is out of reach');
-      const results = page.entries.map((entry, at) =>
-        renderResult({
-          entry,
-          message: archivedXml(session.user, messages[at]),
-          queryid: query.queryid,
-          from: session.user,
-          to: stream.jid,
-        }),
-      );
-      const back = query.rsm.before !== undefined;
-      const sizes = results.map((xml) => xml.length);
-      const cut = cutPage(page, back, sizes, limits.pageUnitsMax);
-      const kept = back ? results.slice(results.length - cut.entries.length) : results.slice(0, cut.entries.length);
-      for (const xml of query.flip ? kept.reverse() : kept) now.send(stream, xml);
-      request.reply(renderFin(cut));
+      if (messages === undefined) return request.error('resource-constraint', OUT_OF_REACH);
+      const shown = messages.map((message) => archivedXml(session.user, message));
+      answerPage(now, query, request, stream, page, shown, limits);
     });
   };
+}
+
+const OUT_OF_REACH = 'part of the archive is out of reach';
+
+function answerPage(
+  session: SessionPort,
+  query: MamQuery,
+  request: IqRequest,
+  stream: StreamPort,
+  page: MamPage,
+  messages: readonly (string | undefined)[],
+  limits: PageLimits,
+): void {
+  const { user } = session;
+  const results = page.entries.map((entry, at) =>
+    renderResult({ entry, message: messages[at], queryid: query.queryid, from: user, to: stream.jid }),
+  );
+  const back = query.rsm.before !== undefined;
+  const sizes = results.map((xml) => xml.length);
+  const cut = cutPage(page, back, sizes, limits.pageUnitsMax);
+  const kept = back ? results.slice(results.length - cut.entries.length) : results.slice(0, cut.entries.length);
+  for (const xml of query.flip ? kept.reverse() : kept) session.send(stream, xml);
+  request.reply(renderFin(cut));
+}
+
+/** XEP-0431 over all the user may read, groups too: their messages show with the room's id of them. */
+function search(
+  port: ArchivePort,
+  session: SessionPort,
+  query: MamQuery & { readonly fulltext: Fulltext },
+  request: IqRequest,
+  stream: StreamPort,
+  limits: PageLimits,
+): void {
+  const { user } = session;
+  const chatOf = (bareJid: string): string => port.conversationOf(session, bareJid);
+  const finding = findPage(port.fulltext(session), query, query.fulltext, { ...limits, user, chatOf, from: 1 });
+  const goOn = (now: SessionPort, step: ReturnType<typeof finding.next>): void => {
+    if (!step.done)
+      return port.load(now, step.value, (later, messages) =>
+        messages === undefined
+          ? request.error('resource-constraint', OUT_OF_REACH)
+          : goOn(later, finding.next(messages)),
+      );
+    if ('error' in step.value) return request.error(step.value.error, step.value.text);
+    const { page, messages } = step.value;
+    const shown = messages.map((message, at) => {
+      const { chat, chatSeq } = page.entries[at]!;
+      const stanzaId = message.type === 'groupchat' ? { by: chat, id: String(chatSeq) } : undefined;
+      return renderMessage(message, { ...addressesFor(message, user), ...(stanzaId && { stanzaId }) });
+    });
+    answerPage(now, query, request, stream, page, shown, limits);
+  };
+  goOn(session, finding.next([]));
 }
 
 const handlePrefs: IqHandler = (session, request) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { FakeUser, fakeInbox, JULIET, parse } from './extensions.fixture.ts';
 import type { Conversation } from './inbox-view.ts';
+import { PAGE_DEFAULTS } from './mam-page.ts';
 import { cutInboxPage, type InboxPage, parseInboxQuery, planInboxPage } from './xep0430-inbox.ts';
 
 const NS = `xmlns='urn:xmpp:inbox:1'`;
@@ -78,7 +79,7 @@ t.test('a page is cut to a size, in the direction of paging, and says so', async
 
 /** Romeo and what Juliet and the nurse wrote to him; Juliet's last one is only a marker. */
 function romeo(): FakeUser {
-  const user = new FakeUser({ archiveLimits: { pageDefault: 50, pageMax: 250, scanMax: 100, pageUnitsMax: 100_000 } });
+  const user = new FakeUser({ archiveLimits: { ...PAGE_DEFAULTS, scanMax: 100, pageUnitsMax: 100_000 } });
   const add = (from: string, body: string): void =>
     user.archive.add({ from: `${from}/x`, to: user.user, ts: user.now, body });
   add(JULIET, 'Ay me');
@@ -125,6 +126,10 @@ t.test('what cannot be had now is said, and nobody else may ask', async (t) => {
     archive: {
       reader: () => romeo().archive,
       chatIdOf: (_user, bareJid) => bareJid,
+      conversationOf: (_session, bareJid) => bareJid,
+      fulltext: () => {
+        throw new Error('nothing is searched here');
+      },
       inbox: () => romeo().inbox,
       whenCommitted: (session, run) => run(session),
       load: (session, _entries, done) => done(session, undefined),

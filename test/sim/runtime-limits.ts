@@ -89,6 +89,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       iqTimeoutMs: 5000,
       receiptsMs: Math.min(100, askEveryMs),
       page: PAGE_DEFAULTS,
+      searchWordsMax: 100,
     },
     session: {
       resourcesMax: 4,
@@ -109,6 +110,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       catchUpMax: 100_000,
       lateMs: times.resendMs,
       chatsMax: 1000,
+      searchWordsMax: 100,
       heldMax: 10,
       roomsMax: 100,
       conflict: 'replace',

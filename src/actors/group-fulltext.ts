@@ -1,0 +1,81 @@
+import type { LogStore } from '../storage/log-store.ts';
+import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
+import type { ArchiveRange, ArchiveReader } from '../xmpp/mam-view.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
+import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
+import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue } from './fulltext.ts';
+import { groupRows, messageStream } from './keys.ts';
+import type { Turn } from './turn.ts';
+
+/** The full-text index of a group's own log. */
+export class GroupIndex {
+  readonly #room: string;
+  readonly #shard: number;
+  readonly #store: LogStore;
+  readonly #wordsMax: number;
+  readonly #key: string;
+  readonly #log: Pick<ArchiveReader, 'last' | 'read'>;
+  /** with what the turns that are on their way write */
+  #row: FulltextRow;
+
+  /** @param wordsMax words of a message that was logged before words were kept */
+  constructor(room: string, shard: number, store: LogStore, wordsMax: number) {
+    this.#room = room;
+    this.#shard = shard;
+    this.#store = store;
+    this.#wordsMax = wordsMax;
+    this.#key = groupRows(room) + GROUP_INDEX_KEY;
+    this.#log = {
+      last: () => store.last(shard, messageStream(room)),
+      read: (range) => this.#pointers(range),
+    };
+    this.#row = this.#load();
+  }
+
+  /** After a step, when the turn writes anything: in its op. */
+  grow(last: number, turn: Pick<Turn<never>, 'isEmpty' | 'rows' | 'streams'>): void {
+    if (turn.isEmpty) return;
+    for (const write of turn.streams) if (write.t === 'replace') this.#forget(write.seq, turn.rows);
+    if (!isIndexDue(this.#row, last)) return;
+    const grown = grownIndex(this.#room, this.#row, { had: last, last }, this.#log, false);
+    if (grown === undefined) return;
+    this.#row = grown.row;
+    turn.rows.set(this.#key, grown.row);
+    for (const [key, value] of grown.rows) turn.rows.set(key, value);
+  }
+
+  /** The words of what is taken back leave the rows with it; those of a span without rows it had only in its record. */
+  #forget(seq: number, rows: Map<string, unknown>): void {
+    const pointer = this.#pointers({ from: seq, to: seq, limit: 1 })[0]?.record;
+    if (pointer === undefined) return;
+    const place = { store: this.#store, shard: this.#shard, owner: this.#room, key: this.#key };
+    for (const [key, value] of forgottenRows(place, seq, pointer, rows)) rows.set(key, value);
+  }
+
+  /** Back to what is committed. */
+  reset(): void {
+    this.#row = this.#load();
+  }
+
+  reader(): FulltextReader {
+    const place = { store: this.#store, shard: this.#shard, owner: this.#room, key: this.#key };
+    return { ...fulltextReader(place, this.#log), first: 1 };
+  }
+
+  #load(): FulltextRow {
+    return (this.#store.get(this.#shard, this.#key) as FulltextRow | undefined) ?? { v: 1, first: 1, spans: 0 };
+  }
+
+  #pointers(range: ArchiveRange): ReturnType<ArchiveReader['read']> {
+    const records = this.#store.read(this.#shard, messageStream(this.#room), range);
+    return records.map(({ seq, record }) => {
+      const message = record as MessageRecord;
+      // A room has its messages at hand: those of before words were kept are as good as the others.
+      const w = message.w ?? fulltextWordsOf(message, this.#wordsMax);
+      return { seq, record: { c: this.#room, q: seq, ts: message.ts, ...(w !== '' && { w }) } };
+    });
+  }
+}
+
+/** Among a room's rows, behind all others of it. */
+export const GROUP_INDEX_KEY = 'w';

@@ -1,0 +1,169 @@
+import { hashAt, MORE, PACKED } from '../base/words.ts';
+
+/**
+ * An inverted index as rows. Messages of a log are numbered from 1; every `SPAN` of them make one span, whose words are
+ * spread over `BUCKETS` rows by their hashes. A row holds, for each word of its bucket, where in the span it stands. A
+ * row, little-endian: `words:u32, hash:u32 × words (rising), end:u32 × words, place:u16 …`; `end` counts places.
+ * Part of the format on disk.
+ */
+
+/** Messages of a span. */
+export const SPAN = 1024;
+/** Rows of a span, a power of two. */
+export const BUCKETS = 64;
+/** Spans whose rows of one bucket are read in one go. */
+export const GROUP = 64;
+
+export function bucketOf(hash: number): number {
+  return hash & (BUCKETS - 1);
+}
+
+/** Span of a seq, from 0. */
+export function spanOf(seq: number): number {
+  return Math.floor((seq - 1) / SPAN);
+}
+
+/** What a span is made of: place in it (from 0) and packed hashes. */
+export interface Placed {
+  readonly place: number;
+  readonly words: string;
+  /** one more hash, of the chat it is in */
+  readonly chat?: number | undefined;
+}
+
+/** What stands where in the span that is being built: one for all, for it is large. */
+let entries = new Float64Array(SPAN * 16);
+
+/** The rows of a span, by bucket; buckets without words have none. */
+export function buildRows(messages: Iterable<Placed>): Map<number, Uint8Array> {
+  let count = 0;
+  for (const { place, words, chat } of messages) {
+    // Room for all its words and the chat.
+    if (count + words.length / PACKED >= entries.length) entries = grown(count + words.length);
+    for (let at = 0; at < words.length; at += PACKED) {
+      const hash = hashAt(words, at);
+      if (hash !== MORE) entries[count++] = entryOf(hash, place);
+    }
+    if (chat !== undefined) entries[count++] = entryOf(chat, place);
+  }
+  return rowsOf(entries.subarray(0, count).sort());
+}
+
+function grown(least: number): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(Math.max(2 * entries.length, least));
+  more.set(entries);
+  return more;
+}
+
+const BUCKET_UNIT = 2 ** 42;
+
+/** bucket, hash and place in one number below 2^48, whose order is that of rows and of what is in them */
+function entryOf(hash: number, place: number): number {
+  return bucketOf(hash) * BUCKET_UNIT + hash * SPAN + place;
+}
+
+function rowsOf(sorted: Float64Array): Map<number, Uint8Array> {
+  const rows = new Map<number, Uint8Array>();
+  for (let from = 0; from < sorted.length; ) {
+    const bucket = Math.floor(sorted[from]! / BUCKET_UNIT);
+    const end = (bucket + 1) * BUCKET_UNIT;
+    let to = from + 1;
+    while (to < sorted.length && sorted[to]! < end) to += 1;
+    rows.set(bucket, packRow(sorted, from, to, bucket * BUCKET_UNIT));
+    from = to;
+  }
+  return rows;
+}
+
+/** For one row after the other: its hashes, their ends, its places. */
+let hashes = new Uint32Array(1024);
+let ends = new Uint32Array(1024);
+let places = new Uint16Array(1024);
+
+function packRow(sorted: Float64Array, from: number, to: number, base: number): Uint8Array {
+  if (to - from > places.length) {
+    hashes = new Uint32Array(to - from);
+    ends = new Uint32Array(to - from);
+    places = new Uint16Array(to - from);
+  }
+  let words = 0;
+  let count = 0;
+  let previous = -1;
+  for (let i = from; i < to; i += 1) {
+    const entry = sorted[i]! - base;
+    if (entry === previous) continue;
+    previous = entry;
+    const hash = Math.floor(entry / SPAN);
+    if (words === 0 || hashes[words - 1] !== hash) {
+      hashes[words] = hash;
+      words += 1;
+    }
+    places[count] = entry - hash * SPAN;
+    count += 1;
+    ends[words - 1] = count;
+  }
+  const row = new Uint8Array(4 + 8 * words + 2 * count);
+  const view = new DataView(row.buffer);
+  view.setUint32(0, words, true);
+  let at = 4;
+  for (let i = 0; i < words; i += 1, at += 4) view.setUint32(at, hashes[i]!, true);
+  for (let i = 0; i < words; i += 1, at += 4) view.setUint32(at, ends[i]!, true);
+  for (let i = 0; i < count; i += 1, at += 2) view.setUint16(at, places[i]!, true);
+  return row;
+}
+
+/** Places of a word in a row, rising. */
+export function placesOf(row: Uint8Array, hash: number): number[] {
+  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
+  const count = view.getUint32(0, true);
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (view.getUint32(4 + 4 * middle, true) < hash) low = middle + 1;
+    else high = middle;
+  }
+  if (low === count || view.getUint32(4 + 4 * low, true) !== hash) return [];
+  const ends = 4 + 4 * count;
+  const start = ends + 4 * count;
+  const found: number[] = [];
+  const to = view.getUint32(ends + 4 * low, true);
+  for (let i = low === 0 ? 0 : view.getUint32(ends + 4 * (low - 1), true); i < to; i += 1)
+    found.push(view.getUint16(start + 2 * i, true));
+  return found;
+}
+
+/** The row without one message; undefined when nothing is left of it. */
+export function withoutPlace(row: Uint8Array, place: number): Uint8Array | undefined {
+  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
+  const left: number[] = [];
+  for (let i = 0, count = view.getUint32(0, true); i < count; i += 1) {
+    const hash = view.getUint32(4 + 4 * i, true);
+    for (const other of placesOf(row, hash)) if (other !== place) left.push(entryOf(hash, other));
+  }
+  return rowsOf(Float64Array.from(left).sort()).values().next().value;
+}
+
+/** Distinct hashes of what `packedWords` made. */
+export function hashesIn(words: string): Set<number> {
+  const hashes = new Set<number>();
+  for (let at = 0; at < words.length; at += PACKED) hashes.add(hashAt(words, at));
+  hashes.delete(MORE);
+  return hashes;
+}
+
+/** True when all of these are among the packed ones. */
+export function hasAll(words: string, hashes: readonly number[]): boolean {
+  return hashes.every((hash) => {
+    for (let at = 0; at < words.length; at += PACKED) if (hashAt(words, at) === hash) return true;
+    return false;
+  });
+}
+
+/** May these words follow one another there? Where words were left out, they may. */
+export function mayHavePhrase(words: string, phrase: readonly number[]): boolean {
+  if (hashAt(words, words.length - PACKED) === MORE) return true;
+  for (let at = 0; at + PACKED * phrase.length <= words.length; at += PACKED)
+    if (phrase.every((hash, i) => hashAt(words, at + PACKED * i) === hash)) return true;
+  return false;
+}
