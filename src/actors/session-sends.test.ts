@@ -1,7 +1,7 @@
 import t from 'tap';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import type { SendOutcome } from './messages.ts';
-import { awaitAgain, keepSend } from './session-sends.ts';
+import { keepSend } from './session-sends.ts';
 import { onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
 import type { SessionEffect } from './session-types.ts';
@@ -63,26 +63,4 @@ t.test('what the chat answers to a repetition changes nothing while the inbox wa
     onInboxHas(one.state, CHAT);
     t.same(one.handled(), [7]);
   }
-});
-
-t.test('sends whose items a refused op had brought wait again, in their order', async (t) => {
-  const one = session();
-  one.keep(9);
-  onSendAnswer(one.state, 9, { ok: true, upTo: 4 });
-  for (const token of [7, 8])
-    t.ok(awaitAgain(one.state, one.pending(token, token - 5)), 'the committed inbox lacks it');
-  t.same([...one.state.pendingSends.keys()], [7, 8, 9]);
-  one.row.cur = 2;
-  t.notOk(awaitAgain(one.state, one.pending(6, 1)), 'it has this one');
-  for (const [cur, handled] of [
-    [2, [7]],
-    [4, [7, 8, 9]],
-  ] as const) {
-    one.row.cur = cur;
-    onInboxHas(one.state, CHAT);
-    t.same(one.handled(), handled);
-  }
-  one.stream.ended = true;
-  t.notOk(awaitAgain(one.state, one.pending(10, 9)), 'nobody waits for it');
-  t.equal(one.state.pendingSends.size, 0);
 });

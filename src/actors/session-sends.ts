@@ -85,26 +85,6 @@ export function takeUntaken(session: SessionState, chat: string): PendingSend[] 
   return taken;
 }
 
-/**
- * The log refused what had brought the item, or what followed on that: the send waits as before, for the chat brings the
- * item again.
- * @returns false when the committed inbox has it
- */
-export function awaitAgain(session: SessionState, pending: PendingSend): boolean {
-  const { send, chat, upTo = 0, stream } = pending;
-  if (stream.ended || cursorOf(session, chat) >= upTo) return false;
-  const { pendingSends, untaken } = session;
-  // Both are in the order of tokens, and this one comes back between others.
-  const all = [...pendingSends, [send.token, pending] as const].sort(([a], [b]) => a - b);
-  pendingSends.clear();
-  for (const [token, one] of all) pendingSends.set(token, one);
-  untaken.set(
-    chat,
-    [...(untaken.get(chat) ?? []), send.token].sort((a, b) => a - b),
-  );
-  return true;
-}
-
 function cursorOf(session: SessionState, chat: string): number {
   return session.get<UserChatRow>(session.namesOf(chat).rowKey)?.cur ?? 0;
 }

@@ -1,15 +1,5 @@
 import t from 'tap';
-import {
-  ack,
-  acks,
-  bodies,
-  composing,
-  DOMAIN,
-  message,
-  REQUEST,
-  type TestClient,
-  TestNode,
-} from './runtime.fixture.ts';
+import { ack, bodies, composing, DOMAIN, message, REQUEST, type TestClient, TestNode } from './runtime.fixture.ts';
 
 async function two(options: Parameters<typeof TestNode.start>[0] = {}): Promise<{
   node: TestNode;
@@ -128,29 +118,6 @@ t.test('who is asked for an ack hears it with the refusal', async (t) => {
   t.same(bodies(got), ['!resource-constraint']);
   t.equal(got.at(-1), REQUEST);
 });
-
-t.test(
-  'a message that the chat has, and the disk did not take into the inbox, is handled when it is there',
-  async (t) => {
-    const { node, b, alice, bob } = await two();
-    await alice.send(message(b, 'warm up'));
-    node.held = true;
-    await alice.send(message(b, '1'), REQUEST);
-    node.store.sync();
-    await node.settle();
-    t.ok(node.store.waiting > 0, 'the chat has it, its answer is here, the inbox has yet to');
-    node.disk.full = true;
-    const refused = await alice.send(ack(0));
-    await node.release();
-    t.same(acks([...refused, ...alice.conn.take()]), [], 'refused: not handled');
-    node.disk.full = false;
-    await node.pass(120_000);
-    const out = alice.conn.take();
-    t.same(acks(out), [3]);
-    t.same(bodies(out), [], 'and no error');
-    t.same(bodies(bob.conn.take()), ['warm up', '1']);
-  },
-);
 
 t.test('one user has only so many messages on their way to the disk', async (t) => {
   const { node, b, alice } = await two({ session: { inflightMax: 3 } });

@@ -200,7 +200,7 @@ export function onSendAnswer(session: SessionState, token: number, outcome: Send
   const pending = takeSend(session, token);
   if (pending === undefined) return;
   if (group !== undefined) onGroupAnswer(session, pending, group);
-  onDecided(session, outcome.ok ? { ...pending, upTo: outcome.upTo } : pending, outcome);
+  onDecided(session, pending, outcome);
   if (outcome.ok || !isForNow(outcome.condition) || !session.parts.rules.refusalsChained) return;
   // The chat does not take them either (SenderOrder), but it may move, and would be given them as the first ones.
   for (const behind of [...(session.unanswered.get(pending.chat) ?? [])]) {
@@ -231,11 +231,10 @@ function onDecided(session: SessionState, pending: PendingSend, outcome: SendOut
     effects.push({ t: 'stanza', stream, xml, seq: 0, ...(refusal && { refusal }) });
   }
   if (n > 0) effects.push({ t: 'handled', stream, n });
+  // The chat has decided, whatever becomes of what else is in this turn: what a full disk keeps out of the inbox now comes
+  // again, and a client that waited for room would take the server for dead.
   session.turn.effects.push(...effects);
-  // The chat has decided, whatever becomes of what else is in this turn; but the inbox may not have it then.
-  if (n > 0 && outcome.ok && pending.upTo !== undefined && session.parts.rules.handledBehindInbox)
-    session.turn.onFail.push({ t: 'awaitAgain', pending });
-  else session.turn.onFail.push(...effects);
+  session.turn.onFail.push(...effects);
 }
 
 /** With the effect that sends its error, and only then: it counts until that is acked. @returns undefined when the stream counts no stanzas */

@@ -19,7 +19,6 @@ import type {
 import type { Probe } from './session-cursors.ts';
 import type { JoinedRoom } from './session-rooms.ts';
 import type { CrossingLimits } from './session-sends.ts';
-import type { PendingSend } from './session-state.ts';
 
 /** Everything a session's step may want done. Data, run by the shell after the turn's commit (session.ts). */
 export type SessionEffect =
@@ -40,8 +39,6 @@ export type SessionEffect =
   | { readonly t: 'nonza'; readonly stream: Stream; readonly xml: string }
   /** inbound stanza `n` has had all its effects: `h` may move */
   | { readonly t: 'handled'; readonly stream: Stream; readonly n: number }
-  /** the op that would have brought this send's item into the inbox failed: handled when the inbox has it */
-  | { readonly t: 'awaitAgain'; readonly pending: PendingSend }
   /** answer `<a/>` once everything up to `n` is handled */
   | { readonly t: 'ackOwed'; readonly stream: Stream; readonly n: number }
   | { readonly t: 'toChat'; readonly chat: string; readonly msg: ChatMessage }

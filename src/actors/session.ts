@@ -12,7 +12,6 @@ import { exportSession, type SessionBlob } from './session-handover.ts';
 import { entriesOf, onCaughtUp } from './session-inbox.ts';
 import { answerThatFits, isFullTo } from './session-queue.ts';
 import { loadRows } from './session-rows.ts';
-import { awaitAgain } from './session-sends.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, isRestless, takeUp } from './session-streams.ts';
 import type { Refusal, SessionEffect, SessionParts, Stream, StreamManagement } from './session-types.ts';
@@ -182,9 +181,6 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
         return;
       case 'handled':
         return this.#handled(effect.stream, effect.n);
-      case 'awaitAgain':
-        if (awaitAgain(this.#session, effect.pending)) return;
-        return this.#handled(effect.pending.stream, effect.pending.n);
       case 'ackOwed':
         return this.#oweAck(effect.stream, effect.n);
       case 'enabled':
