@@ -1,7 +1,8 @@
 /**
  * Hunts for broken promises by seeds: `node --import=tsx scripts/sim.ts --seeds 100000`. A seed that fails is shrunk and
- * shown as a trace; `--seed n` (or SEED=n) runs one again, `--trace` shows all of it. `--mutants` takes one rule out
- * after the other and wants each one's checker to notice within `--mutant-seeds` runs. All cores are used.
+ * shown as a trace; `--seed n` (or SEED=n) runs one again, `--trace` shows all of it, `--theme` looks at one theme by
+ * itself, whose runs have other seeds. `--mutants` takes one rule out after the other and wants each one's checker to
+ * notice within `--mutant-seeds` runs. All cores are used.
  */
 import { parseArgs } from 'node:util';
 import { RULES } from '../test/sim/cluster-mutants.ts';
