@@ -5,7 +5,7 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { enter as enters, house, leave, ROOM, says } from './house.fixture.ts';
 import { chatKey, groupRows } from './keys.ts';
 import { bodies, GROUP_OPTIONS, presence, SHARDS, TestNode } from './runtime.fixture.ts';
-import { hasGaps, type JoinedRoom, noteLeaving, onPresentAsk, pushToRoom } from './session-rooms.ts';
+import { hasGaps, type JoinedRoom, onPresentAsk, pushToRoom } from './session-rooms.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
 import type { SessionEffect, Stream } from './session-types.ts';
 import { newTurn } from './turn.ts';
@@ -137,17 +137,6 @@ type Load = Extract<SessionEffect, { t: 'load' }>;
 function answer({ session }: ReturnType<typeof inRoom>, load: Load | undefined, found = true): void {
   load?.done(session, found ? load.entries.map(({ chatSeq }) => message(chatSeq)) : undefined);
 }
-
-t.test('a device that leaves hears no more, unless the room could not be told', async (t) => {
-  const one = inRoom(4);
-  noteLeaving(one.stream as unknown as Stream, ROOM, true);
-  one.push(5);
-  one.ask(6);
-  t.same([one.got(), one.loads().length, hasGaps(one.stream as unknown as Stream)], [[], 0, false]);
-  noteLeaving(one.stream as unknown as Stream, ROOM, false);
-  one.push(7);
-  t.equal(one.loads()[0]?.entries.length, 3, 'what it lacks is fetched');
-});
 
 t.test('messages in order pass, those that the device has had do not', async (t) => {
   const one = inRoom(2);

@@ -31,8 +31,6 @@ export interface JoinedRoom {
   /** highest chatSeq known */
   upTo: number;
   loading: boolean;
-  /** it has said that it leaves: the room has yet to hear it, and nothing more that is said there is for this device */
-  leaving?: boolean;
 }
 
 export function isRoomAddress(session: SessionState, { domain, local }: Jid): boolean {
@@ -64,15 +62,8 @@ export function sendToRoom(
     sendError(session, stream, el, 'resource-constraint', { text: 'This device is in as many rooms as it may' });
     return false;
   }
-  if (type === 'unavailable') noteLeaving(stream, to.bare, true);
   send(session, stream, n, { kind, to: to.full, type, id: el.attrs['id'], lang: el.attrs['xml:lang'], inner }, to.bare);
   return true;
-}
-
-/** @param leaving false: the room could not be told, the device is in it still */
-export function noteLeaving({ rooms }: Stream, chat: string, leaving: boolean): void {
-  const room = rooms?.get(chat);
-  if (room !== undefined) room.leaving = leaving;
 }
 
 type What = Pick<Send, 'kind' | 'to' | 'type' | 'id' | 'lang' | 'inner'>;
@@ -157,7 +148,7 @@ function leaveLate(session: SessionState, stream: Stream, chat: string, nick: st
 export function pushToRoom(session: SessionState, chat: string, seq: number, record: MessageRecord): void {
   for (const stream of session.streams()) {
     const room = stream.rooms?.get(chat);
-    if (room === undefined || room.leaving === true || seq < room.next) continue;
+    if (room === undefined || seq < room.next) continue;
     room.upTo = Math.max(room.upTo, seq);
     if (room.loading) continue;
     if (!session.parts.rules.roomGapsFetched) room.next = seq;
@@ -189,7 +180,7 @@ function pass(
 
 /** About once a second for streams with gaps, and whenever a message shows one. */
 export function fetchMissing(session: SessionState, stream: Stream, chat: string, room: JoinedRoom): void {
-  if (room.loading || room.leaving === true || room.next > room.upTo) return;
+  if (room.loading || room.next > room.upTo) return;
   room.loading = true;
   const to = Math.min(room.upTo, room.next + session.parts.limits.catchUpPage - 1);
   const entries = Array.from({ length: to - room.next + 1 }, (_, i) => ({
@@ -200,7 +191,7 @@ export function fetchMissing(session: SessionState, stream: Stream, chat: string
   }));
   const done = (_session: unknown, records: readonly (MessageRecord | undefined)[] | undefined): void => {
     room.loading = false;
-    if (stream.ended || stream.rooms?.get(chat) !== room || room.leaving === true || records === undefined) return;
+    if (stream.ended || stream.rooms?.get(chat) !== room || records === undefined) return;
     for (const record of records) pass(session, stream, chat, room, record, true);
     fetchMissing(session, stream, chat, room);
   };
@@ -208,8 +199,7 @@ export function fetchMissing(session: SessionState, stream: Stream, chat: string
 }
 
 export function hasGaps({ rooms }: Stream): boolean {
-  if (rooms !== undefined)
-    for (const room of rooms.values()) if (room.next <= room.upTo && room.leaving !== true) return true;
+  if (rooms !== undefined) for (const room of rooms.values()) if (room.next <= room.upTo) return true;
   return false;
 }
 

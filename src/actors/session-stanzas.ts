@@ -24,7 +24,7 @@ import { mayHaveChat, startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
-import { isRoomAddress, noteLeaving, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
+import { isRoomAddress, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
 import { awaitItem, isTaken, keepSend, orderOf, takeSend, takeUntaken } from './session-sends.ts';
 import type { PendingSend, SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable, unknownRefusals } from './session-streams.ts';
@@ -221,7 +221,6 @@ function onDecided(session: SessionState, pending: PendingSend, outcome: SendOut
   if (stream.ended) return;
   const effects: SessionEffect[] = [];
   if (!outcome.ok && pending.send.kind !== undefined) {
-    if (type === 'unavailable') noteLeaving(stream, chat, false);
     const xml = roomErrorXml(pending.send, errorInner(outcome.condition, { text: outcome.text }));
     if (xml !== undefined) effects.push({ t: 'stanza', stream, xml, seq: 0 });
   } else if (!outcome.ok && type !== 'error') {
