@@ -1,6 +1,7 @@
 import t from 'tap';
 import { EXIT } from '../base/errors.ts';
 import { clusterIo, nodeOf } from './cluster.fixture.ts';
+import { TestIo } from './io.fixture.ts';
 import { nodesTable } from './nodes.ts';
 import { run } from './run.ts';
 
@@ -49,6 +50,6 @@ t.test('a node that is alone says so, with exit code 6', async (t) => {
 });
 
 t.test('where no node runs, exit code 5 says so', async (t) => {
-  const io = (await clusterIo(t, {}))();
-  t.equal(await run(['nodes', '-d', t.testdir({})], io), EXIT.notRunning);
+  const io = new TestIo({ env: { ROOKERY_DATA_DIR: t.testdir({}) } });
+  t.equal(await run(['nodes'], io), EXIT.notRunning);
 });

@@ -130,26 +130,43 @@ if (nats !== undefined) {
     await until(() => store.stats.watches.begun >= 2);
   });
 
-  t.test('a server that is alone leads nowhere: a watch leaves it for another, and hears again', async (t) => {
-    const link = await connectNats({ urls: [nats.urls[0]!, nats.urls[1]!], reconnectWaitMs: 20 }, 'test', log);
-    const cluster = await bucketFor([link], nats.urls);
-    t.teardown(() => link.close());
-    const onBackwards = (error: ConfigStoreBackwardsError): void => void t.fail(error.message);
-    const options = { watchHeartbeatMs: 100, watchRetryMsMax: 100, requestMsMax: 1000 };
-    const store = await natsConfigStore({ cluster, link, log, onBackwards }, options);
-    t.teardown(() => store.close());
-    const heard: string[] = [];
-    await store.watch('', ({ key }) => void heard.push(key));
-    const away = nats.pids.filter((_, at) => nats.urls[at] !== `nats://${link.connection.getServer()}`) as number[];
-    t.equal(away.length, 2);
-    for (const pid of away) process.kill(pid, 'SIGSTOP');
-    await until(() => link.stats.elsewhere > 0);
-    for (const pid of away) process.kill(pid, 'SIGCONT');
-    while ((await store.cas('a.b', 1, 0).catch(() => undefined)) === undefined)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    await until(() => heard.length > 0);
-    t.same(heard, ['a.b']);
-  });
+  for (const holds of [false, true]) {
+    const what = holds ? 'and holds its consumer' : 'and hears nothing of its consumer';
+    t.test(`a server that is alone leads nowhere: a watch leaves it ${what}, and hears again`, async (t) => {
+      const link = await connectNats({ urls: nats.urls, reconnectWaitMs: 20 }, 'test', log);
+      const cluster = await bucketFor([link], nats.urls);
+      t.teardown(() => link.close());
+      const onBackwards = (error: ConfigStoreBackwardsError): void => void t.fail(error.message);
+      const options = { watchHeartbeatMs: 100, watchRetryMsMax: 100, requestMsMax: 1_000, leaderCheckMs: 100 };
+      const store = await natsConfigStore({ cluster, link, log, onBackwards }, options);
+      t.teardown(() => store.close());
+      const heard: string[] = [];
+      const manager = await jetstreamManager(link.connection);
+      const holderOf = async (): Promise<number> => {
+        const [consumer] = await manager.consumers.list(`KV_rookery-${cluster}`).next();
+        return Number(consumer?.cluster?.leader?.replace('nats-', '')) - 1;
+      };
+      const ours = nats.urls.indexOf(`nats://${link.connection.getServer()}`);
+      for (let found = false; !found; ) {
+        const watch = await store.watch('', ({ key }) => void heard.push(key));
+        found = ((await holderOf()) === ours) === holds;
+        if (!found) {
+          watch.stop();
+          // Where the consumer is made anew the stream has another leader, or chance has it otherwise.
+          await manager.streams.delete(`KV_rookery-${cluster}`);
+          await checkNats({ cluster, links: [link], nats: { urls: nats.urls }, log }, { raceRounds: 0 });
+        }
+      }
+      const away = nats.pids.filter((_, at) => at !== ours) as number[];
+      for (const pid of away) process.kill(pid, 'SIGSTOP');
+      await until(() => link.stats.elsewhere > 0);
+      for (const pid of away) process.kill(pid, 'SIGCONT');
+      while ((await store.cas('a.b', 1, 0).catch(() => undefined)) === undefined)
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      await until(() => heard.length > 0);
+      t.same(heard, ['a.b']);
+    });
+  }
 
   t.test('a watch whose consumer is gone begins a new one', async (t) => {
     const link = await connectNats({ urls: nats.urls }, 'test', log);

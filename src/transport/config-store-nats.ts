@@ -1,6 +1,7 @@
 import { JetStreamApiCodes, type JetStreamClient, jetstream } from '@nats-io/jetstream';
 import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
 import { headers } from '@nats-io/transport-node';
+import { systemClock, type Timer } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { decodeConfig, encodeConfig } from './config-codec.ts';
@@ -30,6 +31,8 @@ export interface NatsConfigOptions {
   /** between attempts to begin a watch anew, milliseconds: doubled from the first, at most the second, at random */
   readonly watchRetryMs: number;
   readonly watchRetryMsMax: number;
+  /** between two questions whether the store is led, while there are watches, milliseconds */
+  readonly leaderCheckMs: number;
 }
 
 export const natsConfigDefaults: NatsConfigOptions = {
@@ -37,6 +40,7 @@ export const natsConfigDefaults: NatsConfigOptions = {
   watchHeartbeatMs: 500,
   watchRetryMs: 100,
   watchRetryMsMax: 5_000,
+  leaderCheckMs: 2_000,
 };
 
 export interface NatsConfigParts {
@@ -71,6 +75,10 @@ export async function natsConfigStore(
 
 /** A deleted key may be made by others at the same time: each time we lose to a further deletion. */
 const CREATE_ATTEMPTS_MAX = 3;
+/** Nobody writes it: to read it asks whether there is a leader. */
+const LEADER_CHECK_KEY = 'leader-check';
+/** Checks in a row that found no leader, after which another server is tried: this one may be cut off from the others. */
+const ELSEWHERE_AFTER = 3;
 
 class NatsStore implements NatsConfigStore {
   readonly stats;
@@ -79,6 +87,8 @@ class NatsStore implements NatsConfigStore {
   readonly #js: JetStreamClient;
   readonly #kv: KV;
   readonly #watches = new Set<NatsWatch>();
+  #check: Timer | undefined;
+  #leaderless = 0;
   #closed = false;
 
   constructor(parts: NatsConfigParts, settings: NatsConfigOptions, js: JetStreamClient, kv: KV) {
@@ -147,13 +157,41 @@ class NatsStore implements NatsConfigStore {
       this.#settings,
     );
     this.#watches.add(watch);
+    this.#checkLater();
     await watch.begin();
     return watch;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    systemClock.clear(this.#check);
     for (const watch of this.#watches) watch.stop();
+  }
+
+  /**
+   * A server that is cut off from the others may hold a watch's consumer and send its heartbeats for ever, so that a
+   * watch which hears them knows nothing of the store: the stream leader is asked too.
+   */
+  #checkLater(): void {
+    if (this.#closed || this.#check !== undefined || this.#watches.size === 0) return;
+    this.#check = systemClock.setTimer(this.#settings.leaderCheckMs, () => {
+      void this.#checkLeader().finally(() => {
+        this.#check = undefined;
+        this.#checkLater();
+      });
+    });
+  }
+
+  async #checkLeader(): Promise<void> {
+    const { link } = this.#parts;
+    try {
+      if (link.connected) await this.#kv.get(LEADER_CHECK_KEY);
+      this.#leaderless = 0;
+    } catch (error) {
+      if (++this.#leaderless < ELSEWHERE_AFTER) return;
+      this.#leaderless = 0;
+      link.elsewhere(`the configuration store has no leader there (${messageOf(error)})`);
+    }
   }
 
   /** The new revision, or undefined when another revision is current. */

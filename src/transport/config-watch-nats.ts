@@ -61,8 +61,6 @@ interface Feed {
 const FORGOTTEN_MS = 10_000;
 /** A new stream leader may not have applied everything yet, so less than we have seen is believed at the last try only. */
 const BACKWARDS_ATTEMPTS_MAX = 6;
-/** Attempts in a row that failed, after which another server is tried: this one may be cut off from the others. */
-const ELSEWHERE_AFTER = 3;
 
 /**
  * A watch that mends itself. The client's own ordered consumer, which `kv.watch` uses, hears from the server every 30 s
@@ -263,7 +261,6 @@ export class NatsWatch implements ConfigWatch {
       return;
     }
     this.#parts.log.warn({ err: error, prefix: this.#parts.prefix }, 'watching the configuration: trying again');
-    if (this.#failures >= ELSEWHERE_AFTER) this.#parts.link.elsewhere('the configuration cannot be watched there');
     this.#drop();
     this.#schedule();
   }
