@@ -6,6 +6,7 @@ import {
   type GroupLimits,
   type GroupState,
   type GroupStep,
+  membersOf,
   putPosted,
 } from './group-state.ts';
 import { sessionKey } from './keys.ts';
@@ -42,12 +43,9 @@ export function isPostDue(
   return posted < lastSeq && now - postedAt >= pointerMs;
 }
 
-function isLarge({ group: { affiliates }, limits }: GroupStep): boolean {
-  // Of the few rows that are no members' none is counted before there may be too many.
-  if (affiliates.size <= limits.pointersFrom) return false;
-  let members = 0;
-  for (const { affiliation } of affiliates.values()) if (isMember(affiliation)) members += 1;
-  return members > limits.pointersFrom;
+function isLarge({ group, limits }: GroupStep): boolean {
+  // Counted only where there may be so many.
+  return group.affiliates.size > limits.pointersFrom && membersOf(group) > limits.pointersFrom;
 }
 
 function postEach(step: GroupStep, record: MessageRecord): void {

@@ -1,8 +1,9 @@
 import type { LogStore } from '../storage/log-store.ts';
 import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
 import type { ArchiveRange, ArchiveReader } from '../xmpp/mam-view.ts';
-import type { MessageRecord } from '../xmpp/message-record.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
+import { historyOf } from './chat.ts';
+import type { History } from './chat-retract.ts';
 import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue } from './fulltext.ts';
 import { groupRows, messageStream } from './keys.ts';
 import type { Turn } from './turn.ts';
@@ -12,6 +13,7 @@ export class GroupIndex {
   readonly #room: string;
   readonly #shard: number;
   readonly #store: LogStore;
+  readonly #history: History;
   readonly #wordsMax: number;
   readonly #key: string;
   readonly #log: Pick<ArchiveReader, 'last' | 'read'>;
@@ -23,6 +25,7 @@ export class GroupIndex {
     this.#room = room;
     this.#shard = shard;
     this.#store = store;
+    this.#history = historyOf(room, shard, store);
     this.#wordsMax = wordsMax;
     this.#key = groupRows(room) + GROUP_INDEX_KEY;
     this.#log = {
@@ -67,9 +70,7 @@ export class GroupIndex {
   }
 
   #pointers(range: ArchiveRange): ReturnType<ArchiveReader['read']> {
-    const records = this.#store.read(this.#shard, messageStream(this.#room), range);
-    return records.map(({ seq, record }) => {
-      const message = record as MessageRecord;
+    return this.#history.read(range).map(({ seq, record: message }) => {
       // A room has its messages at hand: those of before words were kept are as good as the others.
       const w = message.w ?? fulltextWordsOf(message, this.#wordsMax);
       return { seq, record: { c: this.#room, q: seq, ts: message.ts, ...(w !== '' && { w }) } };

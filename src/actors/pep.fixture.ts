@@ -1,5 +1,5 @@
 import type { LogStore } from '../storage/log-store.ts';
-import { buildProtocol, type Protocol } from '../xmpp/index.ts';
+import { buildProtocol, type Protocol, withoutArchive } from '../xmpp/index.ts';
 import { dispatchIq } from '../xmpp/iq-table.ts';
 import type { IqRequest, SessionPort } from '../xmpp/module.ts';
 import type { PepLimits } from '../xmpp/pubsub-types.ts';
@@ -31,9 +31,6 @@ export function pepSessions(
   } = {},
 ): PepSessions {
   const { limits, domain = DOMAIN, shards = SHARDS, onIq = () => false } = options;
-  const unused = (): never => {
-    throw new Error('not in this test');
-  };
   const reads: string[] = [];
   const store = {
     scan: (shard: number, prefix: string, limit: number) => {
@@ -44,15 +41,7 @@ export function pepSessions(
   const protocol = buildProtocol({
     software: { name: 'Rookery', version: '0' },
     startedAtMs: 0,
-    archive: {
-      reader: unused,
-      chatIdOf: unused,
-      conversationOf: unused,
-      fulltext: unused,
-      inbox: unused,
-      whenCommitted: unused,
-      load: unused,
-    },
+    archive: withoutArchive('not in this test'),
     items: createItemPort(store, shards),
     ...(limits && { pepLimits: limits }),
   });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { DOMAIN as CLUSTER_DOMAIN } from '../../test/sim/core-world.ts';
 import { shardOf } from '../base/hash.ts';
 import { newBlocklist } from '../xmpp/blocklist.ts';
-import { buildProtocol } from '../xmpp/index.ts';
+import { buildProtocol, withoutArchive } from '../xmpp/index.ts';
 import { dispatchIq } from '../xmpp/iq-table.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import type { IqRequest, SessionPort } from '../xmpp/module.ts';
@@ -27,20 +27,12 @@ import { tellChats } from './session-blocking.ts';
 import type { SessionState } from './session-state.ts';
 
 const unused = (): never => {
-  throw new Error('no archive is asked here');
+  throw new Error('no items are asked for here');
 };
 const { iqTable } = buildProtocol({
   software: { name: 'Rookery', version: '0' },
   startedAtMs: 0,
-  archive: {
-    reader: unused,
-    chatIdOf: unused,
-    conversationOf: unused,
-    fulltext: unused,
-    inbox: unused,
-    whenCommitted: unused,
-    load: unused,
-  },
+  archive: withoutArchive('no archive is asked here'),
   items: { index: unused, put: unused, del: unused, forget: unused, load: unused },
 });
 const onIq = (session: SessionPort, request: IqRequest): boolean => dispatchIq(iqTable, session, request) === 'handled';

@@ -1,7 +1,7 @@
 import type { SessionMessage } from './messages.ts';
 import type { JoinedRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
-import type { Stream, StreamManagement, UserChatRow } from './session-types.ts';
+import type { Stream, UserChatRow } from './session-types.ts';
 
 /**
  * How far this user's devices are in the groups it is a member of, as its groups hear of it (group-cursors.ts).
@@ -112,11 +112,7 @@ function settle(session: SessionState, stream: Stream, probes: readonly Probe[])
 
 function isHad({ sm, broken }: Stream, { at }: Probe): boolean {
   if (at === undefined || broken) return false;
-  return at === UNCOUNTED || (sm !== undefined && (ackedOf(sm) - at + COUNTS) % COUNTS < COUNTS / 2);
-}
-
-function ackedOf({ out }: StreamManagement): number {
-  return (out.sent - out.size + COUNTS) % COUNTS;
+  return at === UNCOUNTED || (sm !== undefined && (sm.out.acked - at + COUNTS) % COUNTS < COUNTS / 2);
 }
 
 function addHad(session: SessionState, { chat, from, to }: Probe): void {

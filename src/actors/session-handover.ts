@@ -102,9 +102,6 @@ interface ManagementBlob {
   readonly sinceAsk: number;
 }
 
-/** XEP-0198 4: counts start again after 2^32 - 1. */
-const COUNTS = 2 ** 32;
-
 /**
  * The session as a value, or undefined when it cannot be told as one. Nothing of it may be on its way to the log.
  * @param placeOf where a socket is; undefined when it is closed or cannot move
@@ -177,9 +174,8 @@ function exportStream(
 
 function exportManagement(sm: StreamManagement, open: readonly number[]): ManagementBlob {
   const { id, on, resumable, out, inbound, refusals, owed, owedNext, askedAt, sinceAsk } = sm;
-  const acked = (out.sent - out.size + COUNTS) % COUNTS;
   const rest = { refusals: [...refusals], owed, owedNext, askedAt, sinceAsk };
-  return { id, on, resumable, acked, out: [...out.entries()], begun: inbound.begun, open, ...rest };
+  return { id, on, resumable, acked: out.acked, out: [...out.entries()], begun: inbound.begun, open, ...rest };
 }
 
 /**

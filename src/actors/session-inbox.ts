@@ -52,11 +52,11 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
     return;
   }
   if (item.since !== undefined && had < item.seq - 1) return pullMissing(session, { source, item, record }, had + 1);
-  takeItem(session, item, record);
+  deliver(session, item, record, row ?? NO_CHAT, names);
   (rules.ackAfterCommit ? turn.effects : turn.immediate).push({ t: 'ackDelivery', source });
 }
 
-/** The item's message goes into the inbox, behind all that it has of the chat. */
+/** A message that was fetched goes into the inbox, behind all that it has of the chat. */
 export function takeItem(session: SessionState, item: ChatItem, record: MessageRecord): void {
   const names = session.namesOf(item.chat);
   deliver(session, item, record, session.get<UserChatRow>(names.rowKey) ?? NO_CHAT, names);

@@ -1,20 +1,15 @@
 import t from 'tap';
 import { shardOf } from '../base/hash.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
+import { enter, NS_MUC, owner, ROOM, SUBMIT, says } from './house.fixture.ts';
 import { inboxStream, sessionKey } from './keys.ts';
 import { acks, bodies, GROUP_OPTIONS, REQUEST, SHARDS, type TestClient, TestNode } from './runtime.fixture.ts';
 
-const ROOM = `room@${GROUP_OPTIONS.roomDomain}`;
-const NS_MUC = 'http://jabber.org/protocol/muc';
-const enter = (nick: string): string =>
-  `<presence xmlns='jabber:client' to='${ROOM}/${nick}'><x xmlns='${NS_MUC}'><history maxstanzas='0'/></x></presence>`;
-const says = (body: number): string =>
-  `<message xmlns='jabber:client' to='${ROOM}' type='groupchat' id='m${body}'><body>${body}</body></message>`;
-const owner = (inner: string): string =>
-  `<iq xmlns='jabber:client' type='set' id='o' to='${ROOM}'><query xmlns='${NS_MUC}#owner'>${inner}</query></iq>`;
+const NO_PAST = `<history maxstanzas='0'/>`;
 const affiliate = (user: string, affiliation: string): string =>
   `<iq xmlns='jabber:client' type='set' id='${user}' to='${ROOM}'><query xmlns='${NS_MUC}#admin'>` +
   `<item jid='${user}' affiliation='${affiliation}'/></query></iq>`;
+const said = (n: number): string => says(String(n));
 const upTo = (n: number, from = 1): number[] => Array.from({ length: n - from + 1 }, (_, i) => from + i);
 
 /** A room of three for which two members are many: Alice and Bob are in it, Carol is away. */
@@ -30,9 +25,9 @@ async function crowd(): Promise<{
   const [a = '', b = '', c = ''] = await node.account('a', 'b', 'c');
   const alice = await node.bind(a, 'one');
   const bob = await node.bind(b, 'one');
-  await alice.send(enter('al'), owner(`<x xmlns='jabber:x:data' type='submit'/>`));
+  await alice.send(enter('al', NO_PAST), SUBMIT);
   for (const user of [b, c]) await alice.send(affiliate(user, 'member'));
-  await bob.send(enter('bo'));
+  await bob.send(enter('bo', NO_PAST));
   alice.conn.take();
   bob.conn.take();
   return { node, a, b, c, alice, bob };
@@ -53,7 +48,7 @@ const heard = (client: TestClient): number[] =>
 
 t.test('what is said fast comes to all inboxes and devices, in order, a little later', async (t) => {
   const { node, a, b, c, alice, bob } = await crowd();
-  const out = await alice.send(...upTo(25).map(says), REQUEST);
+  const out = await alice.send(...upTo(25).map(said), REQUEST);
   t.same(inbox(node, a), upTo(25), 'who says it has it');
   t.equal(acks(out).length, 1, 'so it is acknowledged');
   t.same([inbox(node, b), inbox(node, c), heard(bob)], [[1], [1], [1]]);
@@ -64,7 +59,7 @@ t.test('what is said fast comes to all inboxes and devices, in order, a little l
 
 t.test('what the disk does not take comes again', async (t) => {
   const { node, b, c, alice, bob } = await crowd();
-  await alice.send(...upTo(15).map(says));
+  await alice.send(...upTo(15).map(said));
   bob.conn.take();
   node.held = true;
   await node.pass(GROUP_OPTIONS.pointerMs);
@@ -82,19 +77,19 @@ t.test('what the disk does not take comes again', async (t) => {
 
 t.test('who is taken out has what was said before, and nothing after', async (t) => {
   const { node, b, alice } = await crowd();
-  await alice.send(...upTo(5).map(says), affiliate(b, 'none'), says(6));
+  await alice.send(...upTo(5).map(said), affiliate(b, 'none'), said(6));
   await node.pass(GROUP_OPTIONS.pointerMs);
   t.same(inbox(node, b), upTo(5));
-  await alice.send(affiliate(b, 'member'), says(7), says(8));
+  await alice.send(affiliate(b, 'member'), said(7), said(8));
   await node.pass(GROUP_OPTIONS.pointerMs);
   t.same(inbox(node, b), [...upTo(5), 7, 8]);
 });
 
 t.test('what a room had not told when it was destroyed is owed to nobody', async (t) => {
   const { node, b, alice } = await crowd();
-  await alice.send(says(1));
+  await alice.send(said(1));
   node.held = true;
-  await alice.send(...upTo(5, 2).map(says));
+  await alice.send(...upTo(5, 2).map(said));
   node.store.sync();
   await node.settle();
   node.disk.full = true;
@@ -107,11 +102,11 @@ t.test('what a room had not told when it was destroyed is owed to nobody', async
 
 t.test('whose account is made anew has nothing of the one before', async (t) => {
   const { node, b, alice } = await crowd();
-  await alice.send(...upTo(4).map(says));
+  await alice.send(...upTo(4).map(said));
   await node.ask(b, { t: 'remove' });
   await node.account('b');
   await node.pass(GROUP_OPTIONS.pointerMs);
-  await alice.send(says(5));
+  await alice.send(said(5));
   await node.pass(GROUP_OPTIONS.pointerMs);
   t.same(inbox(node, b), []);
   t.equal(node.runtime.stats().outbox, 0);

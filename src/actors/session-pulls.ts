@@ -2,6 +2,7 @@ import { must } from '../base/assert.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { ChatItem, SessionMessage, Source } from './messages.ts';
 import { isOlderThanAccount, onMessageItem, takeItem } from './session-inbox.ts';
+import { messagesOf } from './session-rooms.ts';
 import { onInboxHas } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
 import type { UserChatRow } from './session-types.ts';
@@ -35,12 +36,11 @@ export function pullMissing(session: SessionState, pull: Pull, from: number): vo
 function fetchPage(session: SessionState, pull: Pull, from: number): void {
   const { chat, seq } = pull.item;
   const { user, parts } = session;
-  const count = Math.min(seq - from, parts.limits.catchUpPage);
-  const entries = Array.from({ length: count }, (_, i) => ({ seq: 0, chat, chatSeq: from + i, ts: 0 }));
+  const to = Math.min(seq, from + parts.limits.catchUpPage) - 1;
   // Not within the load's own turn, whose effects hold even if its op is refused (SessionState).
-  const done = (one: SessionState, records: readonly (MessageRecord | undefined)[] | undefined): void =>
-    one.turn.always({ t: 'toSession', to: user, msg: { t: 'pulled', pull, from, records: records ?? [] } });
-  session.turn.always({ t: 'load', entries, done: done as never });
+  const done = (_session: unknown, records: readonly (MessageRecord | undefined)[] = []): void =>
+    session.turn.always({ t: 'toSession', to: user, msg: { t: 'pulled', pull, from, records } });
+  session.turn.always({ t: 'load', entries: messagesOf(chat, from, to), done });
 }
 
 export function onPulled(

@@ -1,5 +1,6 @@
 import type { Element } from 'ltx';
 import type { Jid } from '../xmpp/jid.ts';
+import type { ArchiveEntry } from '../xmpp/mam-view.ts';
 import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import { userXml } from '../xmpp/muc-words.ts';
 import { stanza, withTo } from '../xmpp/stanza.ts';
@@ -183,19 +184,18 @@ export function fetchMissing(session: SessionState, stream: Stream, chat: string
   if (room.loading || room.next > room.upTo) return;
   room.loading = true;
   const to = Math.min(room.upTo, room.next + session.parts.limits.catchUpPage - 1);
-  const entries = Array.from({ length: to - room.next + 1 }, (_, i) => ({
-    seq: 0,
-    chat,
-    chatSeq: room.next + i,
-    ts: 0,
-  }));
   const done = (_session: unknown, records: readonly (MessageRecord | undefined)[] | undefined): void => {
     room.loading = false;
     if (stream.ended || stream.rooms?.get(chat) !== room || records === undefined) return;
     for (const record of records) pass(session, stream, chat, room, record, true);
     fetchMissing(session, stream, chat, room);
   };
-  session.turn.always({ t: 'load', entries, done });
+  session.turn.always({ t: 'load', entries: messagesOf(chat, room.next, to), done });
+}
+
+/** What is to be fetched for messages of a chat, by chatSeq: of no place in the archive. */
+export function messagesOf(chat: string, from: number, to: number): ArchiveEntry[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => ({ seq: 0, chat, chatSeq: from + i, ts: 0 }));
 }
 
 export function hasGaps({ rooms }: Stream): boolean {

@@ -147,8 +147,8 @@ export class SessionState implements SessionPort {
   /** While it idles: what it has for work only goes. */
   trim(): void {
     this.#names.clear();
-    const { lazyRows, pendingSends, unanswered, untaken, pulls, untold } = this;
-    for (const map of [this.#names, lazyRows, pendingSends, unanswered, untaken, pulls, untold]) map.trim();
+    const { lazyRows, pendingSends, unanswered, untaken, pulls, missed, untold } = this;
+    for (const map of [this.#names, lazyRows, pendingSends, unanswered, untaken, pulls, missed, untold]) map.trim();
   }
 
   #load(): void {

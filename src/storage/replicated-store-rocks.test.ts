@@ -4,9 +4,9 @@ import t from 'tap';
 import { countedCall, replicatedStoreContract } from '../../test/contract/replicated-store.ts';
 import { encodeOp } from './codec.ts';
 import type { OpBody } from './log-store.ts';
-import { type StoreOptions, storeDefaults } from './options.ts';
+import type { StoreOptions } from './options.ts';
 import { openReplicatedStore, type RocksReplicatedStore } from './replicated-store-rocks.ts';
-import { openRocks } from './rocks.ts';
+import { textIn } from './rocks-text.fixture.ts';
 
 const never = 3_600_000;
 
@@ -68,10 +68,7 @@ t.test('what was replaced is in no value of the database, once that is applied, 
   store.ackedUpTo(1, 2);
   await store.fold();
   await store.close();
-  const rocks = await openRocks(folder, storeDefaults);
-  const everything = rocks.query({ gte: Buffer.of(0), lt: Buffer.alloc(8, 255) }, Number.POSITIVE_INFINITY);
-  await rocks.close();
-  const text = everything.map(([, value]) => value.toString('latin1')).join('\n');
+  const text = await textIn(folder);
   t.match(text, 'tombstone');
   t.notMatch(text, 'secret');
 });

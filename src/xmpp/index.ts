@@ -202,12 +202,16 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
   return { modules, iqTable: buildIqTable(modules), catalogue, caps, pep: createPep(pep) };
 }
 
-/** The specs of all modules, for docs/supported-xeps.md: built without a node, so nothing of it may be run. */
-export function supportedSpecs(): XmppModule['spec'][] {
-  const unused = (): never => {
-    throw new Error('listed for its spec only');
+function refuser(why: string): () => never {
+  return () => {
+    throw new Error(why);
   };
-  const archive: ArchivePort = {
+}
+
+/** For where no archive may be asked. @param why what the Error says that is thrown when it is */
+export function withoutArchive(why: string): ArchivePort {
+  const unused = refuser(why);
+  return {
     reader: unused,
     chatIdOf: unused,
     conversationOf: unused,
@@ -216,6 +220,12 @@ export function supportedSpecs(): XmppModule['spec'][] {
     whenCommitted: unused,
     load: unused,
   };
+}
+
+/** The specs of all modules, for docs/supported-xeps.md: built without a node, so nothing of it may be run. */
+export function supportedSpecs(): XmppModule['spec'][] {
+  const unused = refuser('listed for its spec only');
+  const archive = withoutArchive('listed for its spec only');
   const items: ItemPort = { index: unused, put: unused, del: unused, forget: unused, load: unused };
   const software: Software = { name: 'Rookery', version: '0' };
   return buildProtocol({ software, startedAtMs: 0, archive, items }).modules.map((module) => module.spec);

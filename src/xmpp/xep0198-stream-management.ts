@@ -125,6 +125,11 @@ export class AckQueue {
     return (this.#acked + this.#stanzas.length) % WRAP;
   }
 
+  /** … and of those the ones that the client has acknowledged */
+  get acked(): number {
+    return this.#acked;
+  }
+
   /** stanzas held */
   get size(): number {
     return this.#stanzas.length;
@@ -161,7 +166,7 @@ export class AckQueue {
     for (const { xml } of this.#stanzas) yield xml;
   }
 
-  /** The same with their tags: to be pushed into a queue elsewhere that goes on from `sent - size`. */
+  /** The same with their tags: to be pushed into a queue elsewhere that goes on from `acked`. */
   *entries(): Generator<readonly [xml: string, tag: number]> {
     for (const { xml, tag } of this.#stanzas) yield [xml, tag];
   }
