@@ -1,8 +1,9 @@
 import t from 'tap';
 import { shardOf } from '../base/hash.ts';
+import { wordHash } from '../base/words.ts';
 import type { Write } from '../storage/log-store.ts';
 import { createMemoryDisk, openMemoryStore } from '../storage/log-store-memory.ts';
-import { SPAN } from '../xmpp/fulltext-rows.ts';
+import { placesOf, SPAN } from '../xmpp/fulltext-rows.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
 import { FULLTEXT_FIELD } from '../xmpp/xep0431-fulltext.ts';
 import { type FulltextRow, fulltextRows } from './fulltext.ts';
@@ -109,4 +110,57 @@ t.test('what was said before there was an index is found, and gets rows with wha
   index.grow(SPAN + 1, { isEmpty: false, rows: later, streams });
   t.same([...later.values()], [DELETED, DELETED, DELETED], 'what is taken back is in no row');
   t.ok([...later.keys()].every((key) => rows.has(key)));
+});
+
+t.test('what several turns take back leaves the rows, also while they are on their way', async (t) => {
+  const store = await openMemoryStore({ shards: SHARDS });
+  const stream = messageStream(ROOM);
+  const said = (seq: number): Write => ({
+    t: 'append',
+    stream,
+    seq,
+    record: { v: 1, from: `${ROOM}/x`, to: ROOM, type: 'groupchat', ts: seq, inner: '<body>spam</body>' },
+  });
+  const gone = (seq: number): Write => ({ t: 'replace', stream, seq, record: { inner: '<retracted/>' } });
+  let idx = 0;
+  const commit = (writes: Write[]): Promise<void> =>
+    store.append([{ shard: SHARD, epoch: 1, idx: ++idx, writes, outbox: [] }]);
+  const index = new GroupIndex(ROOM, SHARD, store, 100);
+  const turns: { isEmpty: false; rows: Map<string, unknown>; streams: Write[] }[] = [];
+  const step = (last: number, ...streams: Write[]): void => {
+    turns.push({ isEmpty: false, rows: new Map(), streams });
+    index.grow(last, turns.at(-1) as (typeof turns)[number]);
+  };
+  const settle = async (): Promise<void> => {
+    for (const turn of turns.splice(0)) {
+      const rows = [...turn.rows].map(
+        ([key, value]): Write => (value === DELETED ? { t: 'del', key } : { t: 'put', key, value }),
+      );
+      await commit([...turn.streams, ...rows]);
+      index.committed(turn);
+    }
+  };
+  const places = (): number[] =>
+    store
+      .scan(SHARD, fulltextRows(ROOM), 1000)
+      .flatMap(([, row]) => placesOf(row as Uint8Array, wordHash('spam')).map((place) => place + 1));
+
+  await commit(Array.from({ length: SPAN }, (_, i) => said(i + 1)));
+  step(SPAN, gone(5));
+  step(SPAN + 1, said(SPAN + 1));
+  step(SPAN + 1, gone(6));
+  step(SPAN + 1, gone(7), gone(8));
+  await settle();
+  t.same(places().slice(0, 6), [1, 2, 3, 4, 9, 10], 'as the rows are made');
+  step(SPAN + 1, gone(1));
+  step(SPAN + 1, gone(3));
+  await settle();
+  t.same(places().slice(0, 4), [2, 4, 9, 10], 'one behind the other');
+
+  step(SPAN + 1, gone(10));
+  index.reset();
+  turns.length = 0;
+  step(SPAN + 1, gone(2));
+  await settle();
+  t.same(places().slice(0, 4), [4, 9, 10, 11], 'what was refused has not been');
 });
