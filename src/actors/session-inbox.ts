@@ -133,7 +133,7 @@ function deliver(
     session.rows.set(names.rowKey, row);
   }
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
-  if (record.back !== undefined) noteTaken(session, chat, record.back, seq);
+  if (record.back !== undefined && session.parts.rules.wordsForgotten) noteTaken(session, chat, record.back, seq);
 }
 
 /** A record that was read from its chat's log may come without them. */
