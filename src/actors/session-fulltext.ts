@@ -1,5 +1,5 @@
 import type { LogStore } from '../storage/log-store.ts';
-import { type ArchiveReader, firstSeqFrom, type InboxPointer } from '../xmpp/mam-view.ts';
+import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { FULLTEXT_KEY, type FulltextRow, forgottenRows, grownIndex, isIndexDue } from './fulltext.ts';
 import { isDirect, userRows } from './keys.ts';
@@ -63,7 +63,8 @@ const TAKEN_PER_STEP = 16;
 
 /** Pointers that are looked at for a group's, from the time on when it was said: what came later still keeps its words. */
 const LOOK_MAX = 4096;
-const LOOK_PAGE = 256;
+/** … at a time: as many as are read from the disk at once. */
+const LOOK_PAGE = 64;
 
 /** The message at inboxSeq `i` has taken one of its chat back. */
 export function noteTaken(
@@ -130,8 +131,9 @@ function find(session: SessionState, { c, q, ts, i }: TakenBack, inbox: ReturnTy
     return entry?.q === q ? inbox.read({ from: entry.i, to: entry.i, limit: 1 })[0] : undefined;
   }
   // No pointer is earlier than its message (nextPointer).
-  const first = firstSeqFrom(inbox, ts);
-  const end = Math.min(inbox.last(), i - 1, first + LOOK_MAX - 1);
+  const last = Math.min(inbox.last(), i - 1);
+  const first = startOf(inbox, ts, last);
+  const end = Math.min(last, first + LOOK_PAGE + LOOK_MAX - 1);
   for (let from = first; from <= end; from += LOOK_PAGE) {
     const page = inbox.read({ from, to: Math.min(end, from + LOOK_PAGE - 1), limit: LOOK_PAGE });
     const found = page.find(({ record }) => record.c === c && record.q >= q);
@@ -139,6 +141,24 @@ function find(session: SessionState, { c, q, ts, i }: TakenBack, inbox: ReturnTy
   }
   return undefined;
 }
+
+/** At most a page before the first pointer of that time or later. Most often that is a short way back. */
+function startOf(inbox: ReturnType<typeof inboxOf>, ts: number, last: number): number {
+  const isFrom = (seq: number): boolean => (inbox.read({ from: seq, to: seq, limit: 1 })[0]?.record.ts ?? 0) >= ts;
+  let back = LOOK_PAGE;
+  while (back < last && isFrom(last - back)) back *= BACK_FACTOR;
+  let low = Math.max(0, last - back);
+  let high = back === LOOK_PAGE ? last : last - back / BACK_FACTOR;
+  while (high - low > LOOK_PAGE) {
+    const middle = Math.floor((low + high) / 2);
+    if (isFrom(middle)) high = middle;
+    else low = middle;
+  }
+  return low + 1;
+}
+
+/** Steps on the way back grow by it. */
+const BACK_FACTOR = 8;
 
 function forget(
   session: SessionState,
