@@ -202,6 +202,20 @@ async function give(
   await node.settle();
 }
 
+t.test('an account that is removed in between leaves nothing to whoever has the name next', async (t) => {
+  const { node, b, alice } = await two();
+  await alice.send(message(b, 'hello'));
+  const given = give(node, b, [{ inner: `<body>${SECRET}</body>` }, { back: { q: 2, ts: node.now } }], 2);
+  t.same(await node.ask(b, { t: 'remove' }), { t: 'done' }, 'in one turn');
+  await given;
+  t.equal(taken(node, b), undefined);
+  await node.account('b');
+  t.equal(taken(node, b), undefined);
+  await alice.send(message(b, SECRET));
+  t.same(found(node, b).pointers, [1]);
+  t.same(node.crashes, []);
+});
+
 t.test('rows that are on their way to the log forget it too', async (t) => {
   const all = await two();
   const { node, b } = all;
