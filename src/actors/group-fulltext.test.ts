@@ -16,9 +16,9 @@ const ROOM = `room@${GROUP_OPTIONS.roomDomain}`;
 const SHARD = shardOf(chatKey(ROOM), SHARDS);
 const NS_MUC = 'http://jabber.org/protocol/muc';
 const enter = `<presence xmlns='jabber:client' to='${ROOM}/al'><x xmlns='${NS_MUC}'><history maxstanzas='0'/></x></presence>`;
-const submit =
-  `<iq xmlns='jabber:client' type='set' id='o' to='${ROOM}'><query xmlns='${NS_MUC}#owner'>` +
-  `<x xmlns='jabber:x:data' type='submit'/></query></iq>`;
+const owner = (inner: string): string =>
+  `<iq xmlns='jabber:client' type='set' id='o' to='${ROOM}'><query xmlns='${NS_MUC}#owner'>${inner}</query></iq>`;
+const submit = owner(`<x xmlns='jabber:x:data' type='submit'/>`);
 const says = (body: string): string =>
   `<message xmlns='jabber:client' to='${ROOM}' type='groupchat' id='${body}'><body>${body}</body></message>`;
 
@@ -110,6 +110,31 @@ t.test('what was said before there was an index is found, and gets rows with wha
   index.grow(SPAN + 1, { isEmpty: false, rows: later, streams });
   t.same([...later.values()], [DELETED, DELETED, DELETED], 'what is taken back is in no row');
   t.ok([...later.keys()].every((key) => rows.has(key)));
+});
+
+t.test('a room that is destroyed leaves nothing of its index, and one of its name has its own', async (t) => {
+  const session = { inflightMax: 5000, unackedStanzasMax: 10_000 };
+  const node = await TestNode.start({ session, runtime: { groups: GROUP_OPTIONS } });
+  const [a = ''] = await node.account('a');
+  const alice = await node.bind(a, 'one', { sm: false });
+  await alice.send(enter, submit);
+  await say(alice, 1, SPAN);
+  node.held = true;
+  await alice.send(owner('<destroy/>'));
+  await alice.send(enter, submit);
+  await alice.send(says('the first'));
+  await node.release();
+  const rows = (): number => node.inner.scan(SHARD, fulltextRows(ROOM), 1000).length;
+  t.equal(node.inner.last(SHARD, messageStream(ROOM)), SPAN + 1);
+  t.equal(rows(), 0, 'nor are rows made of what is on its way out');
+  await say(alice, 1, SPAN);
+  await alice.send(says('number last'));
+  t.same(await search(alice, 'number 7'), ['number 7']);
+  t.same(rowOf(node), { v: 1, first: 1, spans: 2 });
+  t.ok(rows() > 0);
+  await alice.send(owner('<destroy/>'));
+  t.equal(rows(), 0);
+  t.same(node.crashes, []);
 });
 
 t.test('what several turns take back leaves the rows, also while they are on their way', async (t) => {

@@ -1,13 +1,13 @@
 import { SparseMap } from '../base/sparse-map.ts';
-import type { LogStore } from '../storage/log-store.ts';
+import type { LogStore, Write } from '../storage/log-store.ts';
 import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
 import type { ArchiveRange, ArchiveReader } from '../xmpp/mam-view.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { historyOf } from './chat.ts';
 import type { History } from './chat-retract.ts';
-import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue } from './fulltext.ts';
+import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue, keysOfIndex } from './fulltext.ts';
 import { groupRows, messageStream } from './keys.ts';
-import type { Turn } from './turn.ts';
+import { DELETED, type Turn } from './turn.ts';
 
 /** The full-text index of a group's own log. */
 export class GroupIndex {
@@ -21,6 +21,8 @@ export class GroupIndex {
   /** of turns on their way to the log: rows, by key, and chatSeqs of what they take back */
   readonly #rows = new SparseMap<string, unknown>();
   readonly #gone = new SparseMap<number, true>();
+  /** … and the end of the room among them */
+  #dropped: Write | undefined;
   /** with what the turns that are on their way write */
   #row: FulltextRow;
 
@@ -42,9 +44,11 @@ export class GroupIndex {
   /** After a step, when the turn writes anything: in its op. */
   grow(last: number, turn: Pick<Turn<never>, 'isEmpty' | 'rows' | 'streams'>): void {
     if (turn.isEmpty) return;
-    for (const write of turn.streams)
+    for (const write of turn.streams) {
       if (write.t === 'replace' && this.#gone.get(write.seq) === undefined) this.#forget(write.seq, turn.rows);
-    if (!isIndexDue(this.#row, last)) return;
+      if (write.t === 'drop' && this.#dropped !== write) this.#drop(write, turn.rows);
+    }
+    if (!isIndexDue(this.#row, last) || this.#dropped !== undefined) return;
     const grown = grownIndex(this.#room, this.#row, { had: last, last }, this.#log, false);
     if (grown === undefined) return;
     this.#row = grown.row;
@@ -55,6 +59,7 @@ export class GroupIndex {
   /** What the turn wrote is what is read from here on. */
   committed(turn: Pick<Turn<never>, 'rows' | 'streams'>): void {
     if (this.#gone.size > 0) for (const write of turn.streams) if (write.t === 'replace') this.#gone.delete(write.seq);
+    if (this.#dropped !== undefined && turn.streams.includes(this.#dropped)) this.#dropped = undefined;
     if (this.#rows.size === 0) return;
     // A later turn may have written it again.
     for (const [key, value] of turn.rows) if (this.#rows.get(key) === value) this.#rows.delete(key);
@@ -69,6 +74,16 @@ export class GroupIndex {
     this.#put(forgottenRows(place, seq, pointer, this.#rows), rows);
   }
 
+  /** With a room's messages go all rows. How far they went is kept, since numbers are not given out again. */
+  #drop(write: Write, rows: Map<string, unknown>): void {
+    this.#dropped = write;
+    const keys = [...keysOfIndex(this.#room, this.#row)];
+    this.#put(
+      keys.map((key) => [key, DELETED]),
+      rows,
+    );
+  }
+
   #put(written: Iterable<readonly [key: string, value: unknown]>, rows: Map<string, unknown>): void {
     for (const [key, value] of written) {
       this.#rows.set(key, value);
@@ -80,6 +95,7 @@ export class GroupIndex {
   reset(): void {
     this.#rows.clear();
     this.#gone.clear();
+    this.#dropped = undefined;
     this.#row = this.#load();
   }
 
