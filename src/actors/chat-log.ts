@@ -134,7 +134,7 @@ function tokOf({ order, token, source }: Send): string | undefined {
 const FRESH_MAX = 10_000;
 
 /** What only some messages carry. */
-export type Extras = Pick<MessageRecord, 'nick' | 'via' | 'w'>;
+export type Extras = Pick<MessageRecord, 'nick' | 'via' | 'w' | 'back'>;
 
 /**
  * The message takes the next place.

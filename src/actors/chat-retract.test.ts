@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { MessageRecord } from '../xmpp/message-record.ts';
+import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import { type ChatEffect, committed } from './chat-log.ts';
 import type { History } from './chat-retract.ts';
 import { type ChatState, chatStep, newChat } from './chat-state.ts';
@@ -75,6 +75,27 @@ t.test('the newest message of its sender by that id is replaced in the op of the
     const turn = step(chat(log), [sent]);
     t.strictSame(written(turn), expected, what);
     t.strictSame(answers(turn), ['ok'], what);
+  }
+});
+
+t.test('the record says what it took back, to the log and to the members', async (t) => {
+  const log = [record('message-1'), record('message-2', { ts: 7 })];
+  for (const [sent, back] of [
+    [send(takesBack('message-2'), { words: 'abcd' }), { q: 2, ts: 7 }],
+    [send(takesBack('message-2')), { q: 2, ts: 7 }],
+    [send(takesBack('message-2'), { via: { from: 'room@x/a', to: 'room@x/b' } }), { q: 2, ts: 7 }],
+    [send(takesBack('message-2'), { sender: B }), undefined],
+    [send('<body>no retraction</body>', { words: 'abcd' }), undefined],
+  ] as const) {
+    const turn = step(chat(log), [sent]);
+    const [appended] = turn.streams as { record: MessageRecord }[];
+    t.same(appended?.record.back, back);
+    t.same(
+      turn.live.map((live) => (live as MessageRecord).back),
+      [back, back],
+    );
+    t.equal((turn.live[0] as MessageRecord).w, sent.words);
+    t.notMatch(renderMessage(appended?.record as MessageRecord), 'back', 'clients do not see it');
   }
 });
 

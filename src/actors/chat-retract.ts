@@ -71,6 +71,11 @@ function* pageOf(log: ChatLog, from: number, to: number): Generator<Sent> {
   }
 }
 
+/** What a retraction's record says of what it takes back: inboxes find it by that. */
+export function backTo({ seq, record }: Sent): Required<Pick<MessageRecord, 'back'>> {
+  return { back: { q: seq, ts: record.ts } };
+}
+
 /** The tombstone takes the message's place, with the turn's op. */
 export function takeBack(log: ChatLog, seq: number, tombstone: MessageRecord, turn: LogTurn): void {
   log.fresh.set(seq, tombstone);

@@ -6,6 +6,7 @@ import {
   append,
   type ChatEffect,
   type ChatLog,
+  type Extras,
   isKnown,
   isStored,
   type LogLimits,
@@ -13,7 +14,7 @@ import {
   placeOf,
 } from './chat-log.ts';
 import { isRefused, type Refusal, withRefusal } from './chat-refusals.ts';
-import { findSent, type History, mayLookBack, takeBack } from './chat-retract.ts';
+import { backTo, findSent, type History, mayLookBack, type Sent, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { chatRow, directMembers, directPeer, isDirect, sessionKey } from './keys.ts';
 import type { ChatItem, ChatMessage, LiveMessage, MessageType, PostItem, Send, SendOutcome } from './messages.ts';
@@ -235,10 +236,13 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: Cha
   const retracted = retractedIdOf(send);
   if (retracted !== undefined && !mayLookBack(chat, retractLookBackMax, turn.now))
     return refuse(chat, send, 'resource-constraint', turn);
-  const record = append(chat, send, turn, rules.resendsJoin, send.via && { via: send.via });
+  const finds = retracted !== undefined && rules.retractedIsGone && !isKnown(chat, send);
+  const target = finds ? takenBack(chat, send, retracted, limits) : undefined;
+  const record = append(chat, send, turn, rules.resendsJoin, extrasOf(send, target));
   if (record === undefined) return answer(send, stored(chat, send), turn);
   const seq = chat.lastSeq;
-  if (retracted !== undefined && rules.retractedIsGone) retract(chat, send, retracted, record, turn, limits);
+  if (target !== undefined)
+    takeBack(chat, target.seq, tombstone(target.record, { id: record.id, ts: record.ts }), turn);
   // The log does without the words: only the members' inboxes are searched.
   const live = withWords(record, send.words);
   for (const member of chat.members) {
@@ -251,10 +255,16 @@ function accept(chat: ChatState, send: Send, turn: Turn<ChatEffect>, limits: Cha
   else turn.immediate.push({ t: 'toSession', to: send.sender, msg: answerTo(send, { ok: true }) });
 }
 
+function extrasOf({ via }: Send, target: Sent | undefined): Extras | undefined {
+  if (target === undefined) return via && { via };
+  return via === undefined ? backTo(target) : { via, ...backTo(target) };
+}
+
 /** Once a message: the usual shape by itself, since spreading costs a microsecond. */
 function withWords(record: MessageRecord, w: string | undefined): MessageRecord {
   if (w === undefined) return record;
-  if (record.tok !== undefined || record.via !== undefined || record.x !== undefined) return { ...record, w };
+  if (record.tok !== undefined || record.via !== undefined || record.x !== undefined || record.back !== undefined)
+    return { ...record, w };
   const { v, from, to, type, id, oid, ts, lang, inner } = record;
   return { v, from, to, type, id, oid, ts, lang, inner, w };
 }
@@ -263,20 +273,17 @@ function withWords(record: MessageRecord, w: string | undefined): MessageRecord 
  * What the sender takes back is found by the id that it gave it. Of somebody else nothing can be taken back: such a
  * retraction is passed on as it is, and clients make nothing of it (XEP-0424 section 5).
  */
-function retract(
+function takenBack(
   chat: ChatState,
   { sender }: Send,
   id: string,
-  retraction: MessageRecord,
-  turn: Turn<ChatEffect>,
   { retractLookBackMax }: ChatLimits,
-): void {
+): Sent | undefined {
   const since = chat.members.find(({ jid }) => jid === sender)?.since ?? 0;
   // What was said before by an account of its name that has been removed is not its own.
-  const max = Math.min(retractLookBackMax, chat.lastSeq - 1 - since);
-  const sent = findSent(chat, sender, id, chat.lastSeq, max);
-  if (sent === undefined || retractedIdOf(sent.record) !== undefined) return;
-  takeBack(chat, sent.seq, tombstone(sent.record, { id: retraction.id, ts: retraction.ts }), turn);
+  const max = Math.min(retractLookBackMax, chat.lastSeq - since);
+  const sent = findSent(chat, sender, id, chat.lastSeq + 1, max);
+  return sent === undefined || retractedIdOf(sent.record) !== undefined ? undefined : sent;
 }
 
 /** Of one that was known already only the chat knows the place: all of it is asked for then. */

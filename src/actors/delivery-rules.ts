@@ -44,6 +44,8 @@ export interface DeliveryRules {
   readonly relaysAckedDecided: boolean;
   /** A message that its sender takes back leaves the log's state with the op of the retraction. */
   readonly retractedIsGone: boolean;
+  /** … and its words leave the inboxes that have it. */
+  readonly wordsForgotten: boolean;
   /** A device counts as having had of a group's messages what it has acknowledged. */
   readonly hadWhenAcked: boolean;
 }
@@ -69,6 +71,7 @@ export const ALL_DELIVERY_RULES: DeliveryRules = {
   leaversPointed: true,
   relaysAckedDecided: true,
   retractedIsGone: true,
+  wordsForgotten: true,
   hadWhenAcked: true,
 };
 

@@ -127,16 +127,16 @@ export function* keysOfIndex(owner: string, { first, spans }: FulltextRow): Gene
 }
 
 /**
- * The rows of the index without one message, such as one that was retracted. Its words are still in its pointer; who
- * has a way to replace that takes `w` out of it. A search does not find it by either, for it reads the message.
- * @param pending rows that the turn writes already, by key
+ * The rows of the index without one message, such as one that was retracted. Its words are still in its pointer, which
+ * the caller replaces by one without `w`. A search does not find it by either, for it reads the message.
+ * @param pending rows that turns on their way to the log write already, by key
  * @returns what to write
  */
 export function forgottenRows(
   { store, shard, owner }: FulltextPlace,
   seq: number,
   pointer: Pick<InboxPointer, 'c' | 'w'>,
-  pending: ReadonlyMap<string, unknown>,
+  pending: Pick<ReadonlyMap<string, unknown>, 'get'>,
 ): readonly (readonly [key: string, value: Uint8Array | typeof DELETED])[] {
   if (pointer.w === undefined) return [];
   const span = spanOf(seq);
@@ -144,7 +144,7 @@ export function forgottenRows(
   const writes: [string, Uint8Array | typeof DELETED][] = [];
   for (const bucket of buckets) {
     const key = fulltextKey(owner, bucket, span);
-    const row = pending.has(key) ? pending.get(key) : store.get(shard, key);
+    const row = pending.get(key) ?? store.get(shard, key);
     if (row instanceof Uint8Array) writes.push([key, withoutPlace(row, (seq - 1) % SPAN) ?? DELETED]);
   }
   return writes;

@@ -1,12 +1,13 @@
-import type { LogStore } from '../storage/log-store.ts';
+import { SparseMap } from '../base/sparse-map.ts';
+import type { LogStore, Write } from '../storage/log-store.ts';
 import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
 import type { ArchiveRange, ArchiveReader } from '../xmpp/mam-view.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { historyOf } from './chat.ts';
 import type { History } from './chat-retract.ts';
-import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue } from './fulltext.ts';
+import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue, keysOfIndex } from './fulltext.ts';
 import { groupRows, messageStream } from './keys.ts';
-import type { Turn } from './turn.ts';
+import { DELETED, type Turn } from './turn.ts';
 
 /** The full-text index of a group's own log. */
 export class GroupIndex {
@@ -17,6 +18,11 @@ export class GroupIndex {
   readonly #wordsMax: number;
   readonly #key: string;
   readonly #log: Pick<ArchiveReader, 'last' | 'read'>;
+  /** of turns on their way to the log: rows, by key, and chatSeqs of what they take back */
+  readonly #rows = new SparseMap<string, unknown>();
+  readonly #gone = new SparseMap<number, true>();
+  /** … and the end of the room among them */
+  #dropped: Write | undefined;
   /** with what the turns that are on their way write */
   #row: FulltextRow;
 
@@ -38,25 +44,58 @@ export class GroupIndex {
   /** After a step, when the turn writes anything: in its op. */
   grow(last: number, turn: Pick<Turn<never>, 'isEmpty' | 'rows' | 'streams'>): void {
     if (turn.isEmpty) return;
-    for (const write of turn.streams) if (write.t === 'replace') this.#forget(write.seq, turn.rows);
-    if (!isIndexDue(this.#row, last)) return;
+    for (const write of turn.streams) {
+      if (write.t === 'replace' && this.#gone.get(write.seq) === undefined) this.#forget(write.seq, turn.rows);
+      if (write.t === 'drop' && this.#dropped !== write) this.#drop(write, turn.rows);
+    }
+    if (!isIndexDue(this.#row, last) || this.#dropped !== undefined) return;
     const grown = grownIndex(this.#room, this.#row, { had: last, last }, this.#log, false);
     if (grown === undefined) return;
     this.#row = grown.row;
     turn.rows.set(this.#key, grown.row);
-    for (const [key, value] of grown.rows) turn.rows.set(key, value);
+    this.#put(grown.rows, turn.rows);
+  }
+
+  /** What the turn wrote is what is read from here on. */
+  committed(turn: Pick<Turn<never>, 'rows' | 'streams'>): void {
+    if (this.#gone.size > 0) for (const write of turn.streams) if (write.t === 'replace') this.#gone.delete(write.seq);
+    if (this.#dropped !== undefined && turn.streams.includes(this.#dropped)) this.#dropped = undefined;
+    if (this.#rows.size === 0) return;
+    // A later turn may have written it again.
+    for (const [key, value] of turn.rows) if (this.#rows.get(key) === value) this.#rows.delete(key);
   }
 
   /** The words of what is taken back leave the rows with it; those of a span without rows it had only in its record. */
   #forget(seq: number, rows: Map<string, unknown>): void {
     const pointer = this.#pointers({ from: seq, to: seq, limit: 1 })[0]?.record;
+    this.#gone.set(seq, true);
     if (pointer === undefined) return;
     const place = { store: this.#store, shard: this.#shard, owner: this.#room, key: this.#key };
-    for (const [key, value] of forgottenRows(place, seq, pointer, rows)) rows.set(key, value);
+    this.#put(forgottenRows(place, seq, pointer, this.#rows), rows);
+  }
+
+  /** With a room's messages go all rows. How far they went is kept, since numbers are not given out again. */
+  #drop(write: Write, rows: Map<string, unknown>): void {
+    this.#dropped = write;
+    const keys = [...keysOfIndex(this.#room, this.#row)];
+    this.#put(
+      keys.map((key) => [key, DELETED]),
+      rows,
+    );
+  }
+
+  #put(written: Iterable<readonly [key: string, value: unknown]>, rows: Map<string, unknown>): void {
+    for (const [key, value] of written) {
+      this.#rows.set(key, value);
+      rows.set(key, value);
+    }
   }
 
   /** Back to what is committed. */
   reset(): void {
+    this.#rows.clear();
+    this.#gone.clear();
+    this.#dropped = undefined;
     this.#row = this.#load();
   }
 
@@ -72,7 +111,8 @@ export class GroupIndex {
   #pointers(range: ArchiveRange): ReturnType<ArchiveReader['read']> {
     return this.#history.read(range).map(({ seq, record: message }) => {
       // A room has its messages at hand: those of before words were kept are as good as the others.
-      const w = message.w ?? fulltextWordsOf(message, this.#wordsMax);
+      const gone = this.#gone.get(seq) !== undefined;
+      const w = gone ? '' : (message.w ?? fulltextWordsOf(message, this.#wordsMax));
       return { seq, record: { c: this.#room, q: seq, ts: message.ts, ...(w !== '' && { w }) } };
     });
   }

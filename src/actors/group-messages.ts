@@ -8,7 +8,7 @@ import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
 import { retractedIdOf, tombstone } from '../xmpp/xep0424-retraction.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, append, bareOf, isStored, type StoredSend } from './chat-log.ts';
-import { findSent, mayLookBack, messageAt, type Sent, takeBack } from './chat-retract.ts';
+import { backTo, findSent, mayLookBack, messageAt, type Sent, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { refuse } from './group-answers.ts';
 import { fanOut } from './group-fan-out.ts';
@@ -70,13 +70,15 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
   if (target === 'busy') return refuse(step, send, 'resource-constraint', 'too many retractions of what is long ago');
   if (target !== undefined && bareOf(target.record.from) !== send.sender)
     return refuse(step, send, 'forbidden', 'only who sent a message takes it back');
+  const taken = rules.retractedIsGone ? target : undefined;
   const extras = send.words === undefined ? { nick } : { nick, w: send.words };
-  const record = append(group, named as StoredSend, turn, rules.resendsJoin, extras);
+  const more = taken === undefined ? extras : { ...extras, ...backTo(taken) };
+  const record = append(group, named as StoredSend, turn, rules.resendsJoin, more);
   if (record !== undefined) {
-    if (target !== undefined && rules.retractedIsGone) {
+    if (taken !== undefined) {
       const beside = occupantIdXml(occupantId(room.salt, send.sender));
       const { id, ts } = record;
-      takeBack(group, target.seq, tombstone(target.record, { id, ts, beside }), turn);
+      takeBack(group, taken.seq, tombstone(taken.record, { id, ts, beside }), turn);
     }
     noteRecent(group, group.lastSeq, record);
     fanOut(step, record, send.sender);

@@ -3,7 +3,7 @@ import { occupantId, occupantIdXml } from '../xmpp/xep0421-occupant-id.ts';
 import { tombstone } from '../xmpp/xep0424-retraction.ts';
 import { moderatedXml, moderationXml, parseModeration } from '../xmpp/xep0425-moderation.ts';
 import { append, bareOf, type StoredSend } from './chat-log.ts';
-import { takeBack } from './chat-retract.ts';
+import { backTo, takeBack } from './chat-retract.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { fail, result } from './group-answers.ts';
 import { fanOut } from './group-fan-out.ts';
@@ -42,7 +42,7 @@ export function onModerate(step: GroupStep, room: Room, send: Send, payload: Ele
     store: true,
     token: 0,
   };
-  const record = append(group, told, turn, false);
+  const record = append(group, told, turn, false, rules.retractedIsGone ? backTo(target) : undefined);
   if (record === undefined) throw new Error('a message without a sender cannot be known');
   // What the room itself said is of no occupant.
   const beside = target.record.nick === undefined ? '' : occupantIdXml(idOf(bareOf(target.record.from)));

@@ -91,6 +91,7 @@ class GroupCore {
 
   committed(turn: Turn<GroupEffect>): void {
     committed(this.#group, turn);
+    this.#index.committed(turn);
   }
 
   dispatch(turn: Turn<GroupEffect>, idx: number): void {

@@ -6,7 +6,7 @@ import { accountIndexRow, chatKey, inboxStream, indexStream, userRows } from './
 import type { AccountAnswer, AccountAsk } from './messages.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream } from './session-streams.ts';
-import type { UserChatRow } from './session-types.ts';
+import { NONE_TAKEN, type UserChatRow } from './session-types.ts';
 import { DELETED } from './turn.ts';
 
 /** A question about the account, answered behind the commits before it; a lookup with the row that the log has then. */
@@ -73,4 +73,5 @@ export function removeAccount(session: SessionState): void {
   for (const [key] of session.entries('')) session.del(key);
   session.inboxSeq = 0;
   session.lastPointer = undefined;
+  session.taken = NONE_TAKEN;
 }

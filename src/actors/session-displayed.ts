@@ -1,4 +1,4 @@
-import type { ArchiveEntry } from '../xmpp/mam-view.ts';
+import type { ArchiveEntry, ChatPointer } from '../xmpp/mam-view.ts';
 import { isDirect, isRoom } from './keys.ts';
 import { touch } from './session-cursors.ts';
 import { isFrom } from './session-inbox.ts';
@@ -106,8 +106,13 @@ function moveRead(session: SessionState, chat: string, read: number, tells = tru
 }
 
 /** The last entry of the chat's index that is not behind this chatSeq. One that is not committed yet nobody has seen. */
-function newestUpTo({ user, parts }: SessionState, chat: string, { n }: UserChatRow, read: number) {
-  let found: ReturnType<typeof parts.readIndex>;
+export function newestUpTo(
+  { user, parts }: SessionState,
+  chat: string,
+  { n }: UserChatRow,
+  read: number,
+): ChatPointer | undefined {
+  let found: ChatPointer | undefined;
   let lo = 1;
   let hi = n;
   // The last one first: it is the usual one.

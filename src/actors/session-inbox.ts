@@ -14,6 +14,7 @@ import { type ChatNames, inboxWrite } from './calls.ts';
 import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
+import { noteTaken } from './session-fulltext.ts';
 import { pullMissing } from './session-pulls.ts';
 import { pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
@@ -132,6 +133,7 @@ function deliver(
     session.rows.set(names.rowKey, row);
   }
   if (seen) session.callPut(SEEN_ROW, names.seen, seq);
+  if (record.back !== undefined && session.parts.rules.wordsForgotten) noteTaken(session, chat, record.back, seq);
 }
 
 /** A record that was read from its chat's log may come without them. */

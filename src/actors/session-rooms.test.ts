@@ -6,8 +6,8 @@ import { enter as enters, house, leave, ROOM, says } from './house.fixture.ts';
 import { chatKey, groupRows } from './keys.ts';
 import { bodies, GROUP_OPTIONS, presence, SHARDS, TestNode } from './runtime.fixture.ts';
 import { hasGaps, type JoinedRoom, onPresentAsk, pushToRoom } from './session-rooms.ts';
-import type { PendingSend, SessionState } from './session-state.ts';
-import type { SessionEffect, Stream } from './session-types.ts';
+import type { SessionState } from './session-state.ts';
+import type { PendingSend, SessionEffect, Stream } from './session-types.ts';
 import { newTurn } from './turn.ts';
 
 const enter = (nick: string, room = ROOM): string => enters(nick, `<history maxstanzas='0'/>`, room);

@@ -11,8 +11,8 @@ import { probe, touch } from './session-cursors.ts';
 import { noteOnline } from './session-online.ts';
 import { keepSend, orderOf } from './session-sends.ts';
 import { sendError } from './session-stanzas.ts';
-import type { PendingSend, SessionState } from './session-state.ts';
-import type { SessionEffect, Stream, UserChatRow } from './session-types.ts';
+import type { SessionState } from './session-state.ts';
+import type { PendingSend, SessionEffect, Stream, UserChatRow } from './session-types.ts';
 
 /**
  * The rooms that this user's devices are in (XEP-0045). The group knows its occupants; the session knows what each

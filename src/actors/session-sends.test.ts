@@ -3,8 +3,8 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import type { SendOutcome } from './messages.ts';
 import { keepSend } from './session-sends.ts';
 import { onInboxHas, onSendAnswer } from './session-stanzas.ts';
-import type { PendingSend, SessionState } from './session-state.ts';
-import type { SessionEffect } from './session-types.ts';
+import type { SessionState } from './session-state.ts';
+import type { PendingSend, SessionEffect } from './session-types.ts';
 import { newTurn } from './turn.ts';
 
 const CHAT = 'room@y';

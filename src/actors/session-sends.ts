@@ -1,7 +1,7 @@
 import type { Send, SendOrder } from './messages.ts';
 import { onSendAnswer } from './session-stanzas.ts';
-import type { PendingSend, SessionState } from './session-state.ts';
-import type { UserChatRow } from './session-types.ts';
+import type { SessionState } from './session-state.ts';
+import type { PendingSend, UserChatRow } from './session-types.ts';
 
 /**
  * Sends that survive: a chat may be on another node, the way there loses without a word, and its leader may change in

@@ -26,9 +26,9 @@ import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
 import { isRoomAddress, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
 import { awaitItem, isTaken, keepSend, orderOf, takeSend, takeUntaken } from './session-sends.ts';
-import type { PendingSend, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable, unknownRefusals } from './session-streams.ts';
-import type { Refusal, SessionEffect, Stream } from './session-types.ts';
+import type { PendingSend, Refusal, SessionEffect, Stream } from './session-types.ts';
 
 /** What a client sends on a bound stream: XEP-0198 and XEP-0352 nonzas, and the three stanzas. */
 

@@ -10,7 +10,7 @@ import { type ChatNames, chatNames } from './calls.ts';
 import { bareOf } from './chat-log.ts';
 import type { InboxOrder } from './inbox-order.ts';
 import { inboxStream, sessionKey, userRows } from './keys.ts';
-import { POSTS_PER_OP_MAX, type PostItem, type Send, type SessionMessage } from './messages.ts';
+import { POSTS_PER_OP_MAX, type PostItem, type SessionMessage } from './messages.ts';
 import { onAccount } from './session-account.ts';
 import { blocksPeer, tellChats } from './session-blocking.ts';
 import { onNoted, type UntoldCursors } from './session-cursors.ts';
@@ -28,25 +28,20 @@ import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { putStored, readStored } from './session-stored.ts';
 import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import { bookmarkRoom } from './session-synced.ts';
-import { isChatRowKey, type SessionEffect, type SessionParts, type Stream } from './session-types.ts';
+import {
+  isChatRowKey,
+  NONE_TAKEN,
+  type PendingSend,
+  type SessionEffect,
+  type SessionParts,
+  type Stream,
+  TAKEN_ROW,
+  type TakenBack,
+} from './session-types.ts';
 import { DELETED, type Turn } from './turn.ts';
 
 const NAMES_MAX = 64;
 const NO_STREAMS: readonly Stream[] = [];
-
-/** A send whose chat has not answered yet. */
-export interface PendingSend {
-  readonly stream: Stream;
-  /** its number in the stream's inbound window, 0 without stream management */
-  readonly n: number;
-  readonly chat: string;
-  readonly send: Send;
-  /** chatSeq that the inbox has to have before the stanza is handled; undefined while the chat has not answered */
-  readonly upTo?: number | undefined;
-  /** ms since the epoch when it came, and when it was last sent to the chat */
-  readonly since: number;
-  sentAt: number;
-}
 
 /**
  * A user: account, roster, inbox, presence and streams, as one pure state. `step` changes it and fills the turn; the
@@ -103,6 +98,10 @@ export class SessionState implements SessionPort {
   nextMark = 1;
   /** how far this user is in groups that have not heard of it, by chat (session-cursors.ts) */
   readonly untold = new SparseMap<string, UntoldCursors>();
+  /** the row `TAKEN_ROW`, and what this step adds to it */
+  taken: readonly TakenBack[] = NONE_TAKEN;
+  /** the turn that is on its way with rows of the index of words: one at a time, since each rests on the one before */
+  indexing: Turn<SessionEffect> | undefined;
   /** rate of sends, one for all devices */
   readonly sends = fullBucket();
   nextSid = 1;
@@ -128,6 +127,7 @@ export class SessionState implements SessionPort {
     this.order = undefined;
     this.itemIndexes.clear();
     this.#turn = undefined;
+    this.indexing = undefined;
     this.online = undefined;
     this.#load();
     for (const stream of this.#streams) stream.given = Math.min(stream.given, this.inboxSeq);
@@ -154,6 +154,7 @@ export class SessionState implements SessionPort {
   #load(): void {
     this.chats = 0;
     for (const key of this.rows.keys()) if (isChatRowKey(key)) this.chats += 1;
+    this.taken = this.get(TAKEN_ROW) ?? NONE_TAKEN;
     this.inboxSeq = this.parts.lastInbox(this.user);
     this.lastPointer = this.inboxSeq === 0 ? undefined : this.parts.readInbox(this.user, this.inboxSeq);
   }

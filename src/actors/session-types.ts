@@ -13,6 +13,7 @@ import type {
   CloseReason,
   ConnPort,
   ResumeAnswer,
+  Send,
   SessionMessage,
   Source,
 } from './messages.ts';
@@ -184,6 +185,20 @@ export interface SessionLimits {
   readonly roster: RosterLimits;
 }
 
+/** A send whose chat has not answered yet. */
+export interface PendingSend {
+  readonly stream: Stream;
+  /** its number in the stream's inbound window, 0 without stream management */
+  readonly n: number;
+  readonly chat: string;
+  readonly send: Send;
+  /** chatSeq that the inbox has to have before the stanza is handled; undefined while the chat has not answered */
+  readonly upTo?: number | undefined;
+  /** ms since the epoch when it came, and when it was last sent to the chat */
+  readonly since: number;
+  sentAt: number;
+}
+
 /** What the session's step needs from outside; everything pure or a plain read. */
 export interface SessionParts {
   readonly domain: string;
@@ -248,6 +263,22 @@ export interface ReadMoved {
   /** XEP-0359 id of the message at `read`, by the user's server or by the room; undefined when it has none */
   readonly stanzaId: string | undefined;
 }
+
+/** A message in the inbox that its chat has taken back, and whose words are still in the index of them. */
+export interface TakenBack {
+  /** chatId */
+  readonly c: string;
+  /** chatSeq */
+  readonly q: number;
+  /** when it was said, ms since the epoch */
+  readonly ts: number;
+  /** inboxSeq of the message that took it back: it stands before that */
+  readonly i: number;
+}
+
+/** Row 'taken': a list of `TakenBack`, oldest first; absent when there are none (session-fulltext.ts). */
+export const TAKEN_ROW = 'taken';
+export const NONE_TAKEN: readonly TakenBack[] = [];
 
 /** Row 'seen': inboxSeq up to which some device has got everything. */
 export const SEEN_ROW = 'seen';

@@ -7,7 +7,7 @@ import { HeldStanzas } from '../xmpp/xep0352-csi.ts';
 import { type Entity, type EntityBehaviour, type EntityRuntime, EntityShell } from './entity.ts';
 import { inboxStream, userRows } from './keys.ts';
 import type { AccountAnswer, ChatMessage, SessionMessage, Source } from './messages.ts';
-import { growInboxIndex } from './session-fulltext.ts';
+import { forgetTaken, growInboxIndex } from './session-fulltext.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { entriesOf, onCaughtUp } from './session-inbox.ts';
 import { answerThatFits, isFullTo } from './session-queue.ts';
@@ -107,7 +107,7 @@ class SessionActor extends EntityShell<SessionMessage, SessionEffect> implements
   }
 
   get unwritten(): boolean {
-    return this.#session.lazyRows.size > 0;
+    return this.#session.lazyRows.size > 0 || this.#session.taken.length > 0;
   }
 
   get restless(): boolean {
@@ -138,6 +138,9 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
     const had = this.#session.inboxSeq;
     this.#session.step(message, turn);
     if (this.#session.inboxSeq > had) growInboxIndex(this.#session, had, turn, this.#parts.store, this.shard);
+    const asked = message.t === 'flush';
+    if (this.#session.taken.length > 0 && (asked || !turn.isEmpty))
+      forgetTaken(this.#session, had, turn, this.#parts.store, this.shard, asked);
   }
 
   dispatch(turn: Turn<SessionEffect>, idx: number): void {

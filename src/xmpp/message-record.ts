@@ -33,6 +33,8 @@ export interface MessageRecord {
   readonly nick?: string;
   /** its content was taken back, this is the tombstone (XEP-0424) */
   readonly gone?: true;
+  /** it took back the message of this chat with chatSeq `q`, said at `ts` (ms since the epoch). For inboxes, not for clients */
+  readonly back?: { readonly q: number; readonly ts: number };
   /** of a message that a room relayed: its sender as the receiver knows it, its receiver as the sender addressed it */
   readonly via?: { readonly from: string; readonly to: string };
 }

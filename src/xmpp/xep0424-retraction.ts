@@ -37,7 +37,7 @@ export interface Retraction {
  * else the record had is left out, also what later versions may add to one.
  */
 export function tombstone(record: MessageRecord, { id, ts, content, beside = '' }: Retraction): MessageRecord {
-  const { from, to, type, oid, tok, nick, via, x } = record;
+  const { from, to, type, oid, tok, nick, via, back, x } = record;
   const by = id === undefined ? '' : ` id='${escapeAttr(id)}'`;
   const open = `<retracted xmlns='${NS_RETRACT}'${by} stamp='${formatStamp(ts)}'`;
   const origin = oid === undefined ? '' : `<origin-id xmlns='urn:xmpp:sid:0' id='${escapeAttr(oid)}'/>`;
@@ -58,6 +58,7 @@ export function tombstone(record: MessageRecord, { id, ts, content, beside = '' 
     ...(tok !== undefined && { tok }),
     ...(nick !== undefined && { nick }),
     ...(via !== undefined && { via }),
+    ...(back !== undefined && { back }),
   };
 }
 

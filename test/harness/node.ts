@@ -11,6 +11,8 @@ export interface TestNode {
   /** the node that runs now; another one after `restart` */
   readonly node: Node;
   readonly url: string;
+  /** where it keeps its data */
+  readonly folder: string;
   connect(options?: ClientOptions): Promise<Client>;
   /** makes the accounts, password = PASSWORD */
   users(...names: string[]): Promise<void>;
@@ -99,6 +101,7 @@ export async function startTestNode(t: Scope, overrides: ConfigOverrides = {}): 
     get url() {
       return `ws://127.0.0.1:${node.port}/xmpp-websocket`;
     },
+    folder,
     connect: open,
     async users(...names) {
       for (const name of names) {

@@ -68,6 +68,8 @@ export type Fact =
       readonly chat: string;
       readonly seq: number;
       readonly inner: string;
+      /** chatSeq of the message before it in the op: it took that back */
+      readonly by: number;
     }
   /** an inbox takes a message: its op is committed; `cursor` is what the op makes of the chat's cursor */
   | {

@@ -40,6 +40,7 @@ const WHOLE_THEME: Partial<Record<keyof DeliveryRules, WholeTheme>> = {
   leaversPointed: 'rooms',
   relaysAckedDecided: 'rooms',
   retractedIsGone: 'retractions',
+  wordsForgotten: 'retractions',
   hadWhenAcked: 'rooms',
 };
 

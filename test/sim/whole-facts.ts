@@ -15,16 +15,18 @@ export function* factsOf(shard: number, idx: number, body: OpBody): Generator<De
   const writes = body.writes.flatMap((write) =>
     write.t === 'call' ? (write.writes ?? write.call.expand(write.args)) : write,
   );
+  let by = 0;
   for (const [i, write] of writes.entries()) {
     if (write.t === 'put' || write.t === 'del')
       yield* rowOfRoom(shard, idx, write.key, write.t === 'put' ? write.value : undefined);
     if (write.t === 'replace' && write.stream.startsWith('m/')) {
       const { inner } = write.record as MessageRecord;
-      yield { t: 'replaced', shard, idx, chat: write.stream.slice(2), seq: write.seq, inner };
+      yield { t: 'replaced', shard, idx, chat: write.stream.slice(2), seq: write.seq, inner, by };
     }
     if (write.t !== 'append') continue;
     const { stream, seq } = write;
     if (stream.startsWith('m/')) {
+      by = seq;
       const { from, oid, id, tok, inner } = write.record as MessageRecord;
       const takesBack = TAKES_BACK.exec(inner)?.[1];
       const more = takesBack === undefined ? {} : { takesBack };

@@ -124,5 +124,6 @@ export const DELIVERY_CATCHERS: Readonly<Record<keyof DeliveryRules, Check>> = {
   leaversPointed: membersGetEverything,
   relaysAckedDecided: releasedIsTaken,
   retractedIsGone,
+  wordsForgotten: retractedIsGone,
   hadWhenAcked: cursorsAreTrue,
 };
