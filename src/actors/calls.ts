@@ -95,11 +95,13 @@ function expandInbox(args: readonly unknown[], more: Pick<UserChatRow, 'last' | 
 }
 
 function inboxWrites({ seq, pointer, resource, row, seen }: InboxArgs, names: ChatNames): PlainWrite[] {
-  const writes: PlainWrite[] = [{ t: 'append', stream: names.inbox, seq, record: pointer }];
   const { n } = pointer;
-  if (n !== undefined)
-    writes.push({ t: 'append', stream: names.index, seq: n, record: entryOf(seq, pointer, resource, row) });
-  writes.push({ t: 'put', key: names.row, value: row });
+  const inbox: PlainWrite = { t: 'append', stream: names.inbox, seq, record: pointer };
+  const chat: PlainWrite = { t: 'put', key: names.row, value: row };
+  const writes: PlainWrite[] =
+    n === undefined
+      ? [inbox, chat]
+      : [inbox, { t: 'append', stream: names.index, seq: n, record: entryOf(seq, pointer, resource, row) }, chat];
   if (seen) writes.push({ t: 'put', key: names.seen, value: seq });
   return writes;
 }
@@ -113,10 +115,14 @@ export function inboxWrite(write: InboxArgs, names: ChatNames): CallWrite {
   const { user, chat, seq, pointer, resource, row, seen } = write;
   const { ts, n = 0, s = 0, w } = pointer;
   const { cur, unread, read, last = 0, loud = 0 } = row;
-  const args: unknown[] = [user, chat, seq, cur, ts, n, s, resource ?? null, row.n, unread, read, seen, last, loud];
+  const r = resource ?? null;
   const writes = inboxWrites(write, names);
-  if (w === undefined) return { t: 'call', call: inboxCall, args, writes };
-  args.push(w);
+  if (w === undefined) {
+    const args = [user, chat, seq, cur, ts, n, s, r, row.n, unread, read, seen, last, loud];
+    return { t: 'call', call: inboxCall, args, writes };
+  }
+  // In one go: an array that grows is copied into one more than twice as long.
+  const args = [user, chat, seq, cur, ts, n, s, r, row.n, unread, read, seen, last, loud, w];
   return { t: 'call', call: inboxWordsCall, args, writes };
 }
 

@@ -18,9 +18,10 @@ import { childElements, stanza, withTo, xmlOf } from '../xmpp/stanza.ts';
 import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
 import { answerFailure, answerTo } from './chat-log.ts';
 import { fail, ok } from './group-answers.ts';
-import { messageXml, newSubject } from './group-messages.ts';
+import { newSubject } from './group-messages.ts';
 import { destroy } from './group-owner.ts';
 import { broadcast, isBroadcast, presenceXml, seesJids, takeOut } from './group-presence.ts';
+import { lateInRoom } from './group-seen.ts';
 import {
   affiliationOf,
   type GroupLog,
@@ -233,7 +234,7 @@ function welcome(
         { from, to: had, now, max: limits.historyMax, usual: limits.historyDefault },
         history,
       );
-      const messages = past.map((one) => messageXml(group.id, one.seq, one.record, send.from));
+      const messages = past.map((one) => lateInRoom(group.id, one.seq, one.record, send.from));
       const joined = { nick: occupant.nick, had, from: past[0]?.seq ?? had + 1 };
       const said: GroupAnswer = { xml: [...xml, ...messages, subject], joined };
       return { ...answerTo(send, { ok: true }), group: said };
@@ -262,7 +263,7 @@ export function historyOf(
   if (count === 0 || first > to) return [];
   const oldest = Math.max(wanted.since ?? 0, wanted.seconds === undefined ? 0 : now - wanted.seconds * 1000);
   let chars = wanted.maxChars ?? Number.POSITIVE_INFINITY;
-  const kept: { readonly seq: number; readonly record: Parameters<typeof messageXml>[2] }[] = [];
+  const kept: { readonly seq: number; readonly record: Parameters<typeof lateInRoom>[2] }[] = [];
   for (const one of [...log.read(first, to, count)].reverse()) {
     // Subjects are no part of it (7.2.13): the one of now comes behind it.
     if (newSubject(one.record) !== undefined) continue;

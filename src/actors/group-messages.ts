@@ -1,6 +1,5 @@
 import type { Element } from 'ltx';
 import { type Jid, tryJid } from '../xmpp/jid.ts';
-import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
 import { parseApproval, parseVoiceForm } from '../xmpp/muc-requests.ts';
 import { type Affiliation, isMember, NS_MUC_USER } from '../xmpp/muc-words.ts';
 import { escapeAttr, escapeText, stanza } from '../xmpp/stanza.ts';
@@ -15,7 +14,6 @@ import { fanOut } from './group-fan-out.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { tellAll } from './group-presence.ts';
 import { onApproval } from './group-register.ts';
-import { seenInRoom } from './group-seen.ts';
 import {
   affiliationOf,
   type GroupState,
@@ -287,9 +285,4 @@ function passDecline(step: GroupStep, send: Send, decline: Element): void {
   const via = { from: step.group.id, to: step.group.id };
   relay(step, { ...send, to: jid.bare, inner, flags: { nocopy: true }, store: true, via }, jid.bare);
   answer(send, { ok: true }, step.turn);
-}
-
-/** A logged message as a device in the room gets it late; `to` is its full JID. */
-export function messageXml(room: string, seq: number, record: MessageRecord, to: string): string {
-  return renderMessage(record, { ...seenInRoom(room, seq, record), to, delay: { from: room } });
 }

@@ -1,4 +1,6 @@
-import type { MessageRecord } from '../xmpp/message-record.ts';
+import { type MessageRecord, type RenderedAround, renderAround, renderMessage } from '../xmpp/message-record.ts';
+import { escapeAttr } from '../xmpp/stanza.ts';
+import { detached } from '../xmpp/xml-text.ts';
 
 /** How a group's message shows: under its sender's nick, with the room's id of it (XEP-0359). */
 export function seenInRoom(
@@ -7,4 +9,23 @@ export function seenInRoom(
   { nick }: MessageRecord,
 ): { readonly from: string; readonly stanzaId: { readonly by: string; readonly id: string } } {
   return { from: nick === undefined ? room : `${room}/${nick}`, stanzaId: { by: room, id: String(seq) } };
+}
+
+/** A group's message as a device in the room gets it; `to` is its full JID. */
+export function liveInRoom(room: string, seq: number, record: MessageRecord, to: string): string {
+  let around = rendered.get(record);
+  if (around === undefined) {
+    const { before, after } = renderAround(record, seenInRoom(room, seq, record));
+    around = { before: detached(before), after: detached(after) };
+    rendered.set(record, around);
+  }
+  return around.before + escapeAttr(to) + around.after;
+}
+
+/** Of records that are on their way to members: a record is of one room and chatSeq, and reaches each with the same text. */
+const rendered = new WeakMap<MessageRecord, RenderedAround>();
+
+/** The same, late. */
+export function lateInRoom(room: string, seq: number, record: MessageRecord, to: string): string {
+  return renderMessage(record, { ...seenInRoom(room, seq, record), to, delay: { from: room } });
 }

@@ -141,11 +141,12 @@ function wordsOf({ parts }: SessionState, record: MessageRecord): string {
   return record.w ?? fulltextWordsOf(record, parts.limits.searchWordsMax);
 }
 
-/** One more object a delivery, in one shape for the usual case. */
+/** One more object a delivery, of few shapes as those of `nextPointer`, whose they are. */
 function withWords(pointer: InboxPointer, w: string): InboxPointer {
   if (w === '') return pointer;
   const { c, q, ts, n, s } = pointer;
-  return n !== undefined && s === undefined ? { c, q, ts, n, w } : { ...pointer, w };
+  if (s === undefined) return { c, q, ts, n, w };
+  return n === undefined ? { c, q, ts, h: 1, s, w } : { c, q, ts, n, s, w };
 }
 
 interface NewMessage {

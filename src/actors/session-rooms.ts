@@ -1,10 +1,10 @@
 import type { Element } from 'ltx';
 import type { Jid } from '../xmpp/jid.ts';
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
-import { type MessageRecord, renderMessage } from '../xmpp/message-record.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
 import { userXml } from '../xmpp/muc-words.ts';
 import { stanza, withTo } from '../xmpp/stanza.ts';
-import { seenInRoom } from './group-seen.ts';
+import { lateInRoom, liveInRoom } from './group-seen.ts';
 import { chatKey } from './keys.ts';
 import type { GroupAnswer, Send, SessionMessage } from './messages.ts';
 import { probe, touch } from './session-cursors.ts';
@@ -170,11 +170,7 @@ function pass(
   room.next += 1;
   if (record === undefined) return;
   const late = fetched && session.now - record.ts > session.parts.limits.lateMs;
-  const xml = renderMessage(record, {
-    ...seenInRoom(chat, seq, record),
-    to: stream.jid,
-    ...(late && { delay: { from: chat } }),
-  });
+  const xml = late ? lateInRoom(chat, seq, record, stream.jid) : liveInRoom(chat, seq, record, stream.jid);
   // The group has it, whether this user's log takes what else is in the turn or not; it does not come here again.
   session.turn.always({ t: 'stanza', stream, xml, seq: 0 });
 }

@@ -160,7 +160,9 @@ class ActorMailbox<M> implements Mailbox<M> {
       this.#system.deadLetters += 1;
       return false;
     }
-    this.#queue.push(message);
+    // Pushed into an empty array, one message would take the room of seventeen.
+    if (this.#queue.length === 0) this.#queue = [message];
+    else this.#queue.push(message);
     if (this.#queue.length > this.#system.mailboxDepthMax) this.#system.mailboxDepthMax = this.#queue.length;
     if (!this.#awake) this.#wake();
     return true;

@@ -14,13 +14,12 @@ const shapesMax = 16;
 
 /** Appends a value to `flat`; a shape that is new is added to the table. */
 export function pushShaped(flat: unknown[], shapes: Shapes, value: Value): void {
-  const shape = isPlain(value) ? shapeOf(shapes, value) : asItIs;
+  if (!isPlain(value)) return void flat.push(asItIs, value);
+  const keys = Object.keys(value);
+  const shape = shapeOf(shapes, keys);
+  if (shape === asItIs) return void flat.push(asItIs, value);
   flat.push(shape);
-  if (shape === asItIs) {
-    flat.push(value);
-    return;
-  }
-  for (const key in value as Record<string, unknown>) flat.push((value as Record<string, unknown>)[key]);
+  for (const key of keys) flat.push(value[key]);
 }
 
 /** Reads flat arrays from their front. */
@@ -59,19 +58,15 @@ function isPlain(value: Value): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
-function shapeOf(shapes: Shapes, value: Record<string, unknown>): number {
-  for (let i = 0; i < shapes.length; i += 1) if (hasShape(value, shapes[i]!)) return i;
-  const keys = Object.keys(value);
+function shapeOf(shapes: Shapes, keys: readonly string[]): number {
+  for (let i = 0; i < shapes.length; i += 1) if (isSame(keys, shapes[i]!)) return i;
   // Assigned to an object, that name is no key.
   if (shapes.length >= shapesMax || keys.includes('__proto__')) return asItIs;
   return shapes.push(keys) - 1;
 }
 
-function hasShape(value: Record<string, unknown>, keys: readonly string[]): boolean {
-  let at = 0;
-  for (const key in value) {
-    if (key !== keys[at]) return false;
-    at += 1;
-  }
-  return at === keys.length;
+function isSame(keys: readonly string[], shape: readonly string[]): boolean {
+  if (keys.length !== shape.length) return false;
+  for (let i = 0; i < keys.length; i += 1) if (keys[i] !== shape[i]) return false;
+  return true;
 }

@@ -55,6 +55,8 @@ function onClose(this: WebSocket): void {
   (this as ClientSocket).connection?.closed();
 }
 
+const NONE: string[] = [];
+
 /**
  * One client socket: framing, limits and closing (RFC 7395). It knows nothing of chat. It is the ConnPort of a session.
  */
@@ -72,7 +74,7 @@ export class Connection {
   opened = false;
   closing = false;
   /** frames of this loop turn, written together by the flusher */
-  readonly pendingFrames: string[] = [];
+  #pendingFrames: string[] = NONE;
   readonly #ws: ClientSocket;
   readonly #options: ConnectionOptions;
   readonly #onClosed: (connection: Connection) => void;
@@ -104,15 +106,17 @@ export class Connection {
   send(xml: string): void {
     if (this.closing) return;
     this.#options.counts.frames.sent += 1;
-    this.pendingFrames.push(xml);
-    if (this.pendingFrames.length === 1) this.#options.flusher.add(this);
+    if (this.#pendingFrames.length > 0) return void this.#pendingFrames.push(xml);
+    this.#pendingFrames = [xml];
+    this.#options.flusher.add(this);
   }
 
   /** Writes what has gathered; called by the flusher. */
   flush(): void {
-    const frames = this.pendingFrames;
+    const frames = this.#pendingFrames;
+    this.#pendingFrames = NONE;
+    if (frames.length === 0) return;
     if (this.#ws.readyState === WebSocket.OPEN) this.#options.flusher.write(this.#ws, frames);
-    frames.length = 0;
   }
 
   ping(): void {

@@ -67,7 +67,20 @@ export function archivedXml(user: string, record: MessageRecord | undefined): st
 
 /** Whole `<message xmlns='jabber:client' …>` for one receiver, by splicing strings. */
 export function renderMessage(record: MessageRecord, options: RenderOptions = {}): string {
-  let open = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}' to='${escapeAttr(options.to ?? record.to)}'`;
+  const { before, after } = renderAround(record, options);
+  return before + escapeAttr(options.to ?? record.to) + after;
+}
+
+/** What stands before and after the receiver's escaped JID: the same for all who get a message. */
+export interface RenderedAround {
+  readonly before: string;
+  readonly after: string;
+}
+
+/** `renderMessage` but for the receiver's JID. @param options `to` is not looked at */
+export function renderAround(record: MessageRecord, options: RenderOptions): RenderedAround {
+  const before = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}' to='`;
+  let open = "'";
   if (record.type !== 'normal') open += ` type='${record.type}'`;
   if (record.id !== undefined) open += ` id='${escapeAttr(record.id)}'`;
   if (record.lang !== undefined) open += ` xml:lang='${escapeAttr(record.lang)}'`;
@@ -77,7 +90,7 @@ export function renderMessage(record: MessageRecord, options: RenderOptions = {}
     inner += `<stanza-id xmlns='urn:xmpp:sid:0' by='${escapeAttr(by)}' id='${escapeAttr(id)}'/>`;
   }
   if (options.delay !== undefined) inner += delayElement(record.ts, options.delay.from);
-  return `${open}>${inner}</message>`;
+  return { before, after: `${open}>${inner}</message>` };
 }
 
 /**
