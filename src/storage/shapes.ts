@@ -15,6 +15,12 @@ const shapesMax = 16;
 /** Appends a value to `flat`; a shape that is new is added to the table. */
 export function pushShaped(flat: unknown[], shapes: Shapes, value: Value): void {
   if (!isPlain(value)) return void flat.push(asItIs, value);
+  // A block's records mostly have one shape, which is told without a list of the keys.
+  if (hasShape(value, shapes[0])) {
+    flat.push(0);
+    for (const key in value) flat.push(value[key]);
+    return;
+  }
   const keys = Object.keys(value);
   const shape = shapeOf(shapes, keys);
   if (shape === asItIs) return void flat.push(asItIs, value);
@@ -69,4 +75,14 @@ function isSame(keys: readonly string[], shape: readonly string[]): boolean {
   if (keys.length !== shape.length) return false;
   for (let i = 0; i < keys.length; i += 1) if (keys[i] !== shape[i]) return false;
   return true;
+}
+
+function hasShape(value: Record<string, unknown>, shape: readonly string[] | undefined): boolean {
+  if (shape === undefined) return false;
+  let at = 0;
+  for (const key in value) {
+    if (key !== shape[at]) return false;
+    at += 1;
+  }
+  return at === shape.length;
 }
