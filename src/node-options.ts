@@ -5,6 +5,7 @@ import type { SessionLimits } from './actors/session-types.ts';
 import type { Config } from './config.ts';
 import type { StoreOptionsInput } from './storage/options.ts';
 import type { ListenerOptions } from './transport/listener.ts';
+import { SPAN } from './xmpp/fulltext-rows.ts';
 import type { LoginLimitOptions } from './xmpp/login-limit-options.ts';
 import { PAGE_DEFAULTS } from './xmpp/mam-page.ts';
 import type { PersonalLimits } from './xmpp/personal-limits.ts';
@@ -107,6 +108,7 @@ function sessionLimitsOf(config: Config): SessionLimits {
     roomsMax: config.groups.roomsPerDeviceMax,
     chatsMax: limits.chatsPerUserMax,
     searchWordsMax: config.archive.searchWordsMax,
+    indexLagMax: SPAN,
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),
   };

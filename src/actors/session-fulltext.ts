@@ -1,3 +1,4 @@
+import { hash32 } from '../base/hash.ts';
 import type { LogStore } from '../storage/log-store.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
@@ -30,6 +31,7 @@ export function growInboxIndex(
   const before = rows.get(FULLTEXT_KEY) as FulltextRow | undefined;
   // The turn itself may take words out of what is committed, which is not to be seen yet.
   if (!isIndexDue(before, last) || session.indexing !== undefined) return;
+  if (before !== undefined && !isIndexDue(before, last - lagOf(session))) return;
   const grown = grownIndex(user, before, { had, last }, inboxOf(session, store, shard), true);
   if (grown === undefined) return;
   rows.set(FULLTEXT_KEY, grown.row);
@@ -37,6 +39,14 @@ export function growInboxIndex(
   if (grown.rows.length === 0) return;
   for (const [key, value] of grown.rows) turn.rows.set(key, value);
   beginIndexing(session, turn);
+}
+
+/**
+ * Members of a group who are in no other get the same messages, so all of their indexes would grow with the same one: a
+ * millisecond each, at once.
+ */
+function lagOf({ user, parts }: SessionState): number {
+  return hash32(user) % parts.limits.indexLagMax;
 }
 
 function inboxOf({ inboxName }: SessionState, store: LogStore, shard: number): Pick<ArchiveReader, 'last' | 'read'> {

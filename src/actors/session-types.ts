@@ -181,6 +181,8 @@ export interface SessionLimits {
   readonly chatsMax: number;
   /** words of a message by which it can be found (XEP-0431): the first so many */
   readonly searchWordsMax: number;
+  /** messages by which a user's index may grow later than it could: fewer than these, the same number for one user */
+  readonly indexLagMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
   readonly roster: RosterLimits;
 }

@@ -21,7 +21,9 @@ const MAX = 2 ** 28 - 1;
 
 /** Few and adjacent ones, and the ends of the range. */
 const hash = fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constantFrom(0x7ffffff, 0x8000000, MAX));
-const span = fc.array(fc.record({ place: fc.integer({ min: 0, max: SPAN - 1 }), hashes: fc.array(hash) }));
+const span = fc
+  .array(fc.record({ place: fc.integer({ min: 0, max: SPAN - 1 }), hashes: fc.array(hash) }))
+  .map((messages) => messages.sort((a, b) => a.place - b.place));
 
 /** Places by word, told plainly. */
 function plainly(messages: readonly { place: number; hashes: readonly number[] }[]): Map<number, Set<number>> {
