@@ -33,6 +33,7 @@ export class MoveList {
   readonly #ins = new Counts();
   readonly #outs = new Counts();
   readonly #transfers: Counts;
+  #removals: number;
   /** draining nodes that lead a shard which another member could lead */
   readonly #handingOver = new Set<string>();
 
@@ -41,6 +42,7 @@ export class MoveList {
     this.#layout = layout;
     this.#options = options;
     this.#transfers = new Counts(survey.transfers);
+    this.#removals = survey.removals;
     this.#countLoads();
     for (const { leader, replicas, fixed } of survey.shards) {
       if (fixed || leader?.standing !== 'draining') continue;
@@ -107,7 +109,13 @@ export class MoveList {
       (replica) => replica !== shard.leader && !this.#isKept(at, replica) && this.#mayRemove(shard, replica),
     );
     if (leaving === undefined) return false;
-    this.moves.push({ t: 'removeReplica', shard: shard.shard, member: leaving.member, reason: reasonOf(leaving) });
+    const reason = reasonOf(leaving);
+    // Nobody waits for these, and all at once they would keep every node busy: an emptied node has a copy of most shards.
+    if (reason !== 'repair') {
+      if (this.#removals >= this.#options.removalBatch) return false;
+      this.#removals += 1;
+    }
+    this.moves.push({ t: 'removeReplica', shard: shard.shard, member: leaving.member, reason });
     return true;
   }
 
@@ -125,6 +133,8 @@ export class MoveList {
     const counts = leaving.inSync && isWorking(leaving.standing) ? 1 : 0;
     if (leaving.inSync && (inSync - 1 < inSyncMin || working - counts < inSyncMin)) return false;
     if (leaving.standing === 'wiped') return true;
+    // Clients wait for the leaderships of a draining node, and for its copies nobody.
+    if (leaving.standing === 'draining' && this.#handingOver.has(leaving.member.node)) return false;
     if (leaving.standing === 'gone') return working >= copies || (!leaving.inSync && replicas.length > copies);
     return working - counts >= this.#survey.wanted;
   }

@@ -67,7 +67,7 @@ function checkLimits(world: World, moves: readonly Move[]): void {
     of.set(node, (of.get(node) ?? 0) + 1);
     return of.get(node)!;
   };
-  const { movesPerNode, transferBatch, replaceAfterMs, copies } = world.options;
+  const { movesPerNode, transferBatch, removalBatch, replaceAfterMs, copies } = world.options;
   const [ins, outs, transfers] = [new Map<string, number>(), new Map<string, number>(), new Map<string, number>()];
   const shards = new Map(world.shards.map((config) => [config.shard, config]));
   for (const { isr, replicas } of world.shards) {
@@ -77,7 +77,8 @@ function checkLimits(world: World, moves: readonly Move[]): void {
     }
   }
   const touched = new Set<number>();
-  for (const { t: kind, shard, member } of moves) {
+  let removals = 0;
+  for (const { t: kind, shard, member, reason } of moves) {
     const { leader, replicas } = shards.get(shard)!;
     if (touched.has(shard)) throw new Error(`two moves for shard ${shard}`);
     touched.add(shard);
@@ -87,6 +88,8 @@ function checkLimits(world: World, moves: readonly Move[]): void {
       if (replicas.length > copies) throw new Error(`shard ${shard} gets more than one copy too many`);
       if (standingOf(member, nodes, replaceAfterMs) !== 'open') throw new Error(`${member.node} takes no copies`);
     }
+    if (kind === 'removeReplica' && reason !== 'repair' && ++removals > removalBatch)
+      throw new Error('too many removals');
     if (kind === 'transfer' && count(transfers, leader!.node) > transferBatch) throw new Error('too many transfers');
   }
 }

@@ -38,6 +38,8 @@ export interface Survey {
   readonly settled: boolean;
   /** transfers under way, by the node they leave */
   readonly transfers: ReadonlyMap<string, number>;
+  /** copies that are being given up */
+  readonly removals: number;
 }
 
 /** The configuration once the move is through. */
@@ -137,5 +139,6 @@ export function survey(view: PlanView, options: PlannerOptions): Survey {
     zoneCap: zoneCap(holders, copies),
     settled: holders.every(({ open }) => open),
     transfers,
+    removals: view.pending.filter(({ t }) => t === 'removeReplica').length,
   };
 }

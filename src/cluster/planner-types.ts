@@ -29,6 +29,8 @@ export interface PlannerOptions {
   readonly movesPerNode: number;
   /** leaderships on their way from one node at a time; 32. What does not fit waits for the next plan */
   readonly transferBatch: number;
+  /** copies that are given up at a time for evenness or a drain; 32. What does not fit waits for the next plan */
+  readonly removalBatch: number;
 }
 
 export const plannerDefaults: PlannerOptions = {
@@ -37,6 +39,7 @@ export const plannerDefaults: PlannerOptions = {
   replaceAfterMs: 60_000,
   movesPerNode: 2,
   transferBatch: 32,
+  removalBatch: 32,
 };
 
 /** Why a move is made: a copy was lost or is missing, a node is being emptied, the load or the zones are uneven. */

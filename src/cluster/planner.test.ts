@@ -129,6 +129,23 @@ t.test('with a copy too many the fullest node gives one up, unless that breaks t
   t.same(ofShard0(shard(0, 'a b d', 'c')), []);
 });
 
+t.test('where two others remain, copies of a draining node go when it leads nothing, some at a time', async (t) => {
+  const world = World.fresh(nodeViews(3), 128, { transferBatch: 16, removalBatch: 8 });
+  world.set('n001', { state: 'draining' });
+  const leads = (): boolean => world.shards.some(({ leader }) => leader?.node === 'n001');
+  while (leads()) {
+    const moves = world.plan();
+    t.ok(moves.length > 0 && moves.every((move) => move.t === 'transfer'));
+    world.apply(moves);
+  }
+  const moves = world.plan();
+  t.equal(moves.filter((move) => move.t === 'removeReplica').length, 8);
+  t.same(plan(world.view(moves), world.options), [], 'those under way count');
+  t.equal(plan(world.view(moves.slice(0, 5)), world.options).length, 3);
+  world.settle(2000);
+  t.notOk(world.shards.some(({ replicas }) => replicas.some(({ node }) => node === 'n001')));
+});
+
 t.test('leaderships leave a draining node in batches, before any copy of it is moved', async (t) => {
   const world = World.fresh(nodeViews(4), 512, { transferBatch: 32 });
   world.set('n001', { state: 'draining' });
