@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { foldEntries } from './fold.ts';
 import { type FoldEntry, FoldSlice } from './fold-slice.ts';
 import type { StoreOptions } from './options.ts';
@@ -22,6 +23,8 @@ export interface FoldParts {
   readonly base: RocksBase;
   readonly overlay: Overlay;
   readonly options: StoreOptions;
+  /** Somebody waits for the fold, or the next one is due: no rest between slices. */
+  hurry(): boolean;
   /** Begins the job of a generation that was just taken, or whose fold failed before. */
   startJob(generation: Generation): FoldJob;
 }
@@ -51,18 +54,25 @@ export async function runFold(parts: FoldParts, sync: boolean): Promise<void> {
   overlay.retire();
 }
 
+/** The fold rests after a slice for so many times as long as that took: a message waits for a slice, not for them all. */
+const REST = 3;
+
 /** Encodes for at most `foldSliceMs` or one slice, hands it to the writer, lets other work run, and goes on. */
 async function writeEntries(parts: FoldParts, generation: Generation): Promise<void> {
   const { foldSliceBytes, foldSliceMs } = parts.options;
   const entries = foldEntries(generation, parts.base, parts.options);
   for (let done = false; !done; ) {
     const slice = new FoldSlice(foldSliceBytes);
-    const until = performance.now() + foldSliceMs;
+    const begun = performance.now();
+    const until = begun + foldSliceMs;
     do {
       const next = entries.next();
       if (next.done) done = true;
       else slice.add(next.value);
     } while (!done && slice.bytes < foldSliceBytes && performance.now() < until);
-    if (slice.bytes > 0) await parts.writer.fold(slice.take(), false);
+    if (slice.bytes === 0) continue;
+    const restMs = REST * (performance.now() - begun);
+    await parts.writer.fold(slice.take(), false);
+    if (!done && !parts.hurry()) await sleep(restMs);
   }
 }

@@ -57,6 +57,8 @@ export class StoreEngine {
   /** the fold that is going on */
   private folding: Promise<void> | undefined;
   private foldTimer: NodeJS.Timeout | undefined;
+  /** who wait for a fold to end */
+  private waitedFor = 0;
   private closing: Promise<void> | undefined;
 
   constructor(options: StoreOptions, hooks: StoreHooks, rocks: Rocks, face: StoreFace) {
@@ -134,14 +136,21 @@ export class StoreEngine {
 
   async fold(): Promise<void> {
     this.mustBeOpen();
-    while (this.folding !== undefined) await this.folding;
-    this.mustBeOpen();
-    await this.startFold(false);
+    this.waitedFor += 1;
+    try {
+      while (this.folding !== undefined) await this.folding;
+      this.mustBeOpen();
+      await this.startFold(false);
+    } finally {
+      this.waitedFor -= 1;
+    }
   }
 
   /** Resolves when no fold is going on. What happens to its error is not the caller's. */
   async untilUnfolding(): Promise<void> {
+    this.waitedFor += 1;
     while (this.folding !== undefined) await this.folding.catch(() => undefined);
+    this.waitedFor -= 1;
   }
 
   /** Starts a fold when enough gathered, else makes sure that one comes after `foldIntervalMs`. */
@@ -204,7 +213,10 @@ export class StoreEngine {
   private async startFold(sync: boolean): Promise<void> {
     const { base, options, face } = this;
     const startJob = (generation: Generation): FoldJob => face.foldJob(generation);
-    const folding = runFold({ writer: this.writerNow(), base, overlay: face.overlay, options, startJob }, sync);
+    const { overlay } = face;
+    const hurry = (): boolean =>
+      this.waitedFor > 0 || this.closing !== undefined || overlay.active.bytes >= options.foldBytes / 2;
+    const folding = runFold({ writer: this.writerNow(), base, overlay, options, hurry, startJob }, sync);
     this.folding = folding;
     try {
       await folding;
