@@ -1,5 +1,5 @@
 import t from 'tap';
-import { shardOf } from '../base/hash.ts';
+import { hash32, shardOf } from '../base/hash.ts';
 import type { Op, PlainWrite } from '../storage/log-store.ts';
 import { createMemoryDisk } from '../storage/log-store-memory.ts';
 import { SPAN } from '../xmpp/fulltext-rows.ts';
@@ -52,6 +52,21 @@ t.test('words ride with the pointer, of what the archive shows', async (t) => {
   await alice.send(message(b, 'not kept', { extra: `<no-permanent-store xmlns='urn:xmpp:hints'/>` }));
   await alice.send(`<message xmlns='jabber:client' to='${b}' type='chat'><store xmlns='urn:xmpp:hints'/></message>`);
   for (const seq of [2, 3, 4]) t.equal(pointer(node, b, seq).w, undefined);
+});
+
+t.test('users who get the same messages get their rows at different ones', async (t) => {
+  const indexLagMax = 32;
+  const node = await TestNode.start({ session: { ...LIMITS, indexLagMax } });
+  const { a, b, alice } = await two(node);
+  const due = [a, b].map((user) => SPAN + 1 + (hash32(user) % indexLagMax)) as [number, number];
+  t.not(due[0], due[1]);
+  const seen: [number?, number?] = [];
+  await say(alice, b, 1, SPAN);
+  for (let said = SPAN + 1; said <= SPAN + indexLagMax; said += 1) {
+    await say(alice, b, said, said);
+    for (const [i, user] of [a, b].entries()) if (rowOf(node, user)?.spans === 1) seen[i] ??= said;
+  }
+  t.same(seen, due);
 });
 
 t.test('the rows of a span are in the op of a message, and go on after a restart', async (t) => {
