@@ -284,7 +284,12 @@ export class StoreEngine {
     this.writer = undefined;
     this.base.detach();
     this.face.detached();
-    await this.db.close();
+    try {
+      await this.db.close();
+    } catch (error) {
+      // After a write error RocksDB may refuse to close as well. What it was to write the journal has, or nobody was told.
+      if (this.fault === undefined) throw error;
+    }
   }
 }
 
