@@ -4,7 +4,7 @@ import { packedWords } from '../base/words.ts';
 import type { Op, Write } from '../storage/log-store.ts';
 import { openMemoryStore } from '../storage/log-store-memory.ts';
 import { type FoundPage, findPage } from '../xmpp/fulltext-page.ts';
-import { BUCKETS, SPAN } from '../xmpp/fulltext-rows.ts';
+import { BUCKETS, ROWS_VERSION, SPAN } from '../xmpp/fulltext-rows.ts';
 import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
 import { parseJid } from '../xmpp/jid.ts';
 import { PAGE_DEFAULTS } from '../xmpp/mam-page.ts';
@@ -12,7 +12,15 @@ import type { MamFault, MamQuery } from '../xmpp/mam-query.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { parseFulltext } from '../xmpp/xep0431-fulltext.ts';
-import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue, keysOfIndex } from './fulltext.ts';
+import {
+  currentRow,
+  type FulltextRow,
+  forgottenRows,
+  fulltextReader,
+  grownIndex,
+  isIndexDue,
+  keysOfIndex,
+} from './fulltext.ts';
 import { DELETED } from './turn.ts';
 
 const USER = 'romeo@montague.lit';
@@ -81,6 +89,15 @@ class TestLog {
       this.#writes.push(value === DELETED ? { t: 'del', key } : { t: 'put', key, value });
     await this.commit();
     return writes.length;
+  }
+
+  /** As if all of its index were of version 1. */
+  async age(): Promise<void> {
+    const row = this.row as FulltextRow;
+    this.#writes.push({ t: 'put', key: ROW, value: { ...row, v: 1 } });
+    for (const key of this.rows()) this.#writes.push({ t: 'put', key, value: Uint8Array.of(1, 0, 0, 0, 9, 9, 9, 9) });
+    await this.commit();
+    this.#row = currentRow({ ...row, v: 1 });
   }
 
   rows(): string[] {
@@ -165,15 +182,38 @@ t.test('rows are written when a span is committed, not before', async (t) => {
   const log = await TestLog.open();
   for (let i = 0; i < SPAN + 5; i += 1) log.add('one', 'a@x');
   await log.commit();
-  t.same(log.row, { v: 1, first: 1, spans: 0 }, 'none of it was committed');
+  t.same(log.row, { v: ROWS_VERSION, first: 1, spans: 0 }, 'none of it was committed');
   t.equal(log.all('one', {}, true, 250).length, SPAN + 5, 'found all the same');
   log.add('two', 'a@x');
   await log.commit();
-  t.same(log.row, { v: 1, first: 1, spans: 1 });
+  t.same(log.row, { v: ROWS_VERSION, first: 1, spans: 1 });
   t.equal(log.rows().length, 2, 'of one word and the chat');
   t.equal(log.all('one', {}, true, 250).length, SPAN + 5);
   t.ok(log.rows().every((key) => [...keysOfIndex(USER, log.row as FulltextRow)].includes(key)));
   t.equal([...keysOfIndex(USER, log.row as FulltextRow)].length, BUCKETS);
+});
+
+t.test('an index of a version of before is written again, span by span', async (t) => {
+  const log = await TestLog.open();
+  const more = async (): Promise<void> => {
+    log.add('plain word', 'a@x');
+    await log.commit();
+  };
+  for (let i = 0; i < 2 * SPAN + 2; i += 1) await more();
+  t.match(log.row, { spans: 2 });
+  await log.age();
+  t.same(log.row, { v: ROWS_VERSION, first: 1, spans: 0, old: 2 });
+  t.equal(log.all('word', {}, true, 250).length, 2 * SPAN + 2, 'found by the pointers');
+  t.equal([...keysOfIndex(USER, log.row as FulltextRow)].length, 2 * BUCKETS, 'what there is, is known');
+  t.equal(await log.forget(3), 3, 'old rows go with what they have of it');
+  t.equal(log.rows().length, 3, 'those of the other span');
+  await more();
+  t.same(log.row, { v: ROWS_VERSION, first: 1, spans: 1, old: 2 });
+  t.equal(log.all('word', {}, true, 250).length, 2 * SPAN + 3);
+  await more();
+  await more();
+  t.match(log.row, { spans: 2 });
+  t.equal(log.all('word', {}, true, 250).length, 2 * SPAN + 5);
 });
 
 t.test('a message that is forgotten is in no row', async (t) => {

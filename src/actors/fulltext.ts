@@ -2,10 +2,11 @@ import type { LogStore } from '../storage/log-store.ts';
 import {
   BUCKETS,
   bucketOf,
-  buildRows,
   GROUP,
   hashesIn,
-  type Placed,
+  isReadable,
+  ROWS_VERSION,
+  RowsBuilder,
   SPAN,
   spanOf,
   withoutPlace,
@@ -24,11 +25,21 @@ import { DELETED } from './turn.ts';
 
 /** Row of an owner: how far the index goes. */
 export interface FulltextRow {
-  readonly v: 1;
+  /** that of the rows (ROWS_VERSION) */
+  readonly v: number;
   /** messages before this seq came when words were not kept */
   readonly first: number;
   /** as many spans have rows */
   readonly spans: number;
+  /** as many have rows of a version of before, which are written again one after the other */
+  readonly old?: number;
+}
+
+/** A row as it is stored, for this version: of an index of another one nothing counts but where it begins. */
+export function currentRow<Stored extends FulltextRow | undefined>(stored: Stored): Stored | FulltextRow {
+  if (stored === undefined || stored.v === ROWS_VERSION) return stored;
+  const { first, spans } = stored;
+  return { v: ROWS_VERSION, first, spans: spanOf(first), old: spans };
 }
 
 /** Among a session's rows (`S/<user>/`). */
@@ -61,7 +72,7 @@ export interface FulltextPlace {
 /** @param log the pointers of the owner's log, with their words */
 export function fulltextReader(place: FulltextPlace, log: Pick<ArchiveReader, 'last' | 'read'>): FulltextReader {
   const { store, shard, owner } = place;
-  const row = (): FulltextRow | undefined => store.get(shard, place.key) as FulltextRow | undefined;
+  const row = (): FulltextRow | undefined => currentRow(store.get(shard, place.key) as FulltextRow | undefined);
   return {
     last: () => log.last(),
     read: (range) => log.read(range),
@@ -100,11 +111,11 @@ export function grownIndex(
   pointers: Pick<ArchiveReader, 'last' | 'read'>,
   byChat: boolean,
 ): { readonly row: FulltextRow; readonly rows: readonly (readonly [key: string, value: Uint8Array])[] } | undefined {
-  const row = before ?? { v: 1, first: had + 1, spans: Math.floor(had / SPAN) };
+  const row = before ?? { v: ROWS_VERSION, first: had + 1, spans: Math.floor(had / SPAN) };
   const upTo = (row.spans + 1) * SPAN;
   if (!isIndexDue(row, last) || pointers.last() < upTo) return before === undefined ? { row, rows: [] } : undefined;
   const from = upTo - SPAN + 1;
-  const placed: Placed[] = [];
+  const builder = new RowsBuilder();
   const chats = new Map<string, number>();
   for (const { seq, record } of pointers.read({ from, to: upTo, limit: SPAN })) {
     const { c, w } = record;
@@ -114,15 +125,15 @@ export function grownIndex(
       chat = chatHash(c);
       chats.set(c, chat);
     }
-    placed.push({ place: seq - from, words: w, chat });
+    builder.add(seq - from, w, chat);
   }
-  const rows = [...buildRows(placed)].map(([bucket, value]) => [fulltextKey(owner, bucket, row.spans), value] as const);
+  const rows = [...builder.finish()].map(([bucket, value]) => [fulltextKey(owner, bucket, row.spans), value] as const);
   return { row: { ...row, spans: row.spans + 1 }, rows };
 }
 
 /** Keys of all rows that an index may have but its own. */
-export function* keysOfIndex(owner: string, { first, spans }: FulltextRow): Generator<string> {
-  for (let span = spanOf(first); span < spans; span += 1)
+export function* keysOfIndex(owner: string, { first, spans, old = 0 }: FulltextRow): Generator<string> {
+  for (let span = spanOf(first); span < Math.max(spans, old); span += 1)
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) yield fulltextKey(owner, bucket, span);
 }
 
@@ -145,7 +156,10 @@ export function forgottenRows(
   for (const bucket of buckets) {
     const key = fulltextKey(owner, bucket, span);
     const row = pending.get(key) ?? store.get(shard, key);
-    if (row instanceof Uint8Array) writes.push([key, withoutPlace(row, (seq - 1) % SPAN) ?? DELETED]);
+    if (!(row instanceof Uint8Array)) continue;
+    // One of before is read by nobody any more, and its span is due.
+    const left = isReadable(row) ? withoutPlace(row, (seq - 1) % SPAN) : undefined;
+    writes.push([key, left ?? DELETED]);
   }
   return writes;
 }

@@ -3,7 +3,7 @@ import { shardOf } from '../base/hash.ts';
 import { wordHash } from '../base/words.ts';
 import type { Write } from '../storage/log-store.ts';
 import { createMemoryDisk, openMemoryStore } from '../storage/log-store-memory.ts';
-import { placesOf, SPAN } from '../xmpp/fulltext-rows.ts';
+import { placesOf, ROWS_VERSION, SPAN } from '../xmpp/fulltext-rows.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
 import { FULLTEXT_FIELD } from '../xmpp/xep0431-fulltext.ts';
 import { type FulltextRow, fulltextRows } from './fulltext.ts';
@@ -63,7 +63,7 @@ t.test('rows of spans in the op of a message; found before and after, and after 
   t.equal(rowOf(node), undefined, 'refused with the message');
   disk.full = false;
   await alice.send(says('later'));
-  t.same(rowOf(node), { v: 1, first: 1, spans: 1 });
+  t.same(rowOf(node), { v: ROWS_VERSION, first: 1, spans: 1 });
   const prefix = fulltextRows(ROOM);
   const op = node.ops
     .filter(({ writes }) => writes.some((one) => one.t === 'put' && one.key.startsWith(prefix)))
@@ -130,7 +130,7 @@ t.test('a room that is destroyed leaves nothing of its index, and one of its nam
   await say(alice, 1, SPAN);
   await alice.send(says('number last'));
   t.same(await search(alice, 'number 7'), ['number 7']);
-  t.same(rowOf(node), { v: 1, first: 1, spans: 2 });
+  t.same(rowOf(node), { v: ROWS_VERSION, first: 1, spans: 2 });
   t.ok(rows() > 0);
   await alice.send(owner('<destroy/>'));
   t.equal(rows(), 0);

@@ -1,11 +1,20 @@
 import { SparseMap } from '../base/sparse-map.ts';
 import type { LogStore, Write } from '../storage/log-store.ts';
+import { ROWS_VERSION } from '../xmpp/fulltext-rows.ts';
 import type { FulltextReader } from '../xmpp/fulltext-scan.ts';
 import type { ArchiveRange, ArchiveReader } from '../xmpp/mam-view.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { historyOf } from './chat.ts';
 import type { History } from './chat-retract.ts';
-import { type FulltextRow, forgottenRows, fulltextReader, grownIndex, isIndexDue, keysOfIndex } from './fulltext.ts';
+import {
+  currentRow,
+  type FulltextRow,
+  forgottenRows,
+  fulltextReader,
+  grownIndex,
+  isIndexDue,
+  keysOfIndex,
+} from './fulltext.ts';
 import { groupRows, messageStream } from './keys.ts';
 import { DELETED, type Turn } from './turn.ts';
 
@@ -105,7 +114,8 @@ export class GroupIndex {
   }
 
   #load(): FulltextRow {
-    return (this.#store.get(this.#shard, this.#key) as FulltextRow | undefined) ?? { v: 1, first: 1, spans: 0 };
+    const stored = this.#store.get(this.#shard, this.#key) as FulltextRow | undefined;
+    return currentRow(stored) ?? { v: ROWS_VERSION, first: 1, spans: 0 };
   }
 
   #pointers(range: ArchiveRange): ReturnType<ArchiveReader['read']> {

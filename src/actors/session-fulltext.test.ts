@@ -2,7 +2,7 @@ import t from 'tap';
 import { hash32, shardOf } from '../base/hash.ts';
 import type { Op, PlainWrite } from '../storage/log-store.ts';
 import { createMemoryDisk } from '../storage/log-store-memory.ts';
-import { SPAN } from '../xmpp/fulltext-rows.ts';
+import { ROWS_VERSION, SPAN } from '../xmpp/fulltext-rows.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
 import { FULLTEXT_KEY, type FulltextRow, fulltextRows } from './fulltext.ts';
 import { sessionKey, userRows } from './keys.ts';
@@ -73,10 +73,10 @@ t.test('the rows of a span are in the op of a message, and go on after a restart
   const node = await TestNode.start({ session: LIMITS });
   const { b, alice } = await two(node);
   await say(alice, b, 1, SPAN);
-  t.same(rowOf(node, b), { v: 1, first: 1, spans: 0 });
+  t.same(rowOf(node, b), { v: ROWS_VERSION, first: 1, spans: 0 });
   node.ops.length = 0;
   await say(alice, b, SPAN + 1, SPAN + 1);
-  t.same(rowOf(node, b), { v: 1, first: 1, spans: 1 });
+  t.same(rowOf(node, b), { v: ROWS_VERSION, first: 1, spans: 1 });
   const withRows = node.ops.filter((op) =>
     plain(op).some((one) => one.t === 'put' && one.key.startsWith(fulltextRows(b))),
   );
@@ -91,7 +91,7 @@ t.test('the rows of a span are in the op of a message, and go on after a restart
   const again = await later.bind(alice.user, 'two', { sm: false });
   await say(again, b, SPAN + 2, 2 * SPAN);
   await say(again, b, 2 * SPAN + 1, 2 * SPAN + 1);
-  t.same(rowOf(later, b), { v: 1, first: 1, spans: 2 });
+  t.same(rowOf(later, b), { v: ROWS_VERSION, first: 1, spans: 2 });
   t.same(later.crashes, []);
 });
 
@@ -102,13 +102,13 @@ t.test('a refused op leaves no trace, and the next one makes up for it', async (
   await say(alice, b, 1, SPAN);
   disk.full = true;
   await say(alice, b, SPAN + 1, SPAN + 3);
-  t.same(rowOf(node, b), { v: 1, first: 1, spans: 0 });
+  t.same(rowOf(node, b), { v: ROWS_VERSION, first: 1, spans: 0 });
   t.equal(rowsOf(node, b), 0);
   disk.full = false;
   await node.pass(10_000);
   await say(alice, b, SPAN + 4, SPAN + 4);
   await node.pass(10_000);
-  t.same(rowOf(node, b), { v: 1, first: 1, spans: 1 });
+  t.same(rowOf(node, b), { v: ROWS_VERSION, first: 1, spans: 1 });
   t.ok(rowsOf(node, b) > 0);
 });
 
@@ -123,7 +123,7 @@ t.test('an inbox that was there before the index: it begins behind it', async (t
   const later = await TestNode.start({ disk: node.disk, session: LIMITS });
   const again = await later.bind(alice.user, 'two', { sm: false });
   await say(again, b, 4, 4);
-  t.same(rowOf(later, b), { v: 1, first: 4, spans: 0 });
+  t.same(rowOf(later, b), { v: ROWS_VERSION, first: 4, spans: 0 });
 });
 
 t.test('an account that is removed leaves nothing of its index', async (t) => {

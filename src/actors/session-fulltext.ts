@@ -2,7 +2,7 @@ import { hash32 } from '../base/hash.ts';
 import type { LogStore } from '../storage/log-store.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { FULLTEXT_KEY, type FulltextRow, forgottenRows, grownIndex, isIndexDue } from './fulltext.ts';
+import { currentRow, FULLTEXT_KEY, type FulltextRow, forgottenRows, grownIndex, isIndexDue } from './fulltext.ts';
 import { isDirect, userRows } from './keys.ts';
 import { newestUpTo } from './session-displayed.ts';
 import type { SessionState } from './session-state.ts';
@@ -28,7 +28,7 @@ export function growInboxIndex(
   shard: number,
 ): void {
   const { user, rows, inboxSeq: last } = session;
-  const before = rows.get(FULLTEXT_KEY) as FulltextRow | undefined;
+  const before = currentRow(rows.get(FULLTEXT_KEY) as FulltextRow | undefined);
   // The turn itself may take words out of what is committed, which is not to be seen yet.
   if (!isIndexDue(before, last) || session.indexing !== undefined) return;
   if (before !== undefined && !isIndexDue(before, last - lagOf(session))) return;

@@ -2,10 +2,15 @@ import { hashAt, MORE, PACKED } from '../base/words.ts';
 
 /**
  * An inverted index as rows. Messages of a log are numbered from 1; every `SPAN` of them make one span, whose words are
- * spread over `BUCKETS` rows by their hashes. A row holds, for each word of its bucket, where in the span it stands. A
- * row, little-endian: `words:u32, hash:u32 × words (rising), end:u32 × words, place:u16 …`; `end` counts places.
- * Part of the format on disk.
+ * spread over `BUCKETS` rows by their hashes, and in a row over `SLOTS` slots. What stands in a slot is told apart by a
+ * few more bits only: so short a row costs a quarter of what one with whole hashes does, and of a million messages some
+ * sixty are looked at in vain. A row, little-endian: `width:u8, 0:u16, version:u8, end:width bytes × SLOTS, entry:u16 …`;
+ * `end` counts entries, an entry is `place | rest of the hash << 10`, those of a slot by place. Part of the format on
+ * disk. Version 1, which had whole hashes, has 0 in the place of the version.
  */
+
+/** Of rows as they are here. */
+export const ROWS_VERSION = 2;
 
 /** Messages of a span. */
 export const SPAN = 1024;
@@ -23,182 +28,196 @@ export function spanOf(seq: number): number {
   return Math.floor((seq - 1) / SPAN);
 }
 
-/** What a span is made of: place in it (from 0) and packed hashes. */
-export interface Placed {
-  readonly place: number;
-  readonly words: string;
-  /** one more hash, of the chat it is in */
-  readonly chat?: number | undefined;
+/** Slots of a row, a power of two. */
+const SLOTS = 64;
+
+const BUCKET_BITS = Math.log2(BUCKETS);
+const SLOT_BITS = Math.log2(SLOTS);
+const PLACE_BITS = Math.log2(SPAN);
+const PLACE_MASK = SPAN - 1;
+const REST_MASK = 2 ** (16 - PLACE_BITS) - 1;
+
+/** Bytes of an end: most rows have fewer entries than the narrow ones can count. */
+const NARROW = 2;
+const WIDE = 4;
+const NARROW_MAX = 65_535;
+const HEADER = 4;
+const VERSION_AT = 3;
+const ENTRY = 2;
+
+/** Which of a span's slots a hash is in, those of one row side by side. */
+function slotOf(hash: number): number {
+  return (bucketOf(hash) << SLOT_BITS) | slotInRow(hash);
 }
 
-/** What stands where in the span that is being built, as it came, and sorted: once for all, for it is large. */
-let came = newEntries(SPAN * 16);
-let sorted = newEntries(SPAN * 16);
-
-interface Entries {
-  /** of the hashes, see `keyOf` */
-  readonly keys: Uint32Array;
-  readonly places: Uint16Array;
+function slotInRow(hash: number): number {
+  return (hash >>> BUCKET_BITS) & (SLOTS - 1);
 }
 
-function newEntries(room: number): Entries {
-  return { keys: new Uint32Array(room), places: new Uint16Array(room) };
+function restOf(hash: number): number {
+  return (hash >>> (BUCKET_BITS + SLOT_BITS)) & REST_MASK;
 }
 
-/** The rows of a span, by bucket; buckets without words have none. @param messages by place, rising */
-export function buildRows(messages: Iterable<Placed>): Map<number, Uint8Array> {
-  let count = 0;
-  for (const { place, words, chat } of messages) {
-    // Room for all its words and the chat.
-    if (count + words.length / PACKED >= came.keys.length) grow(count + words.length);
+/** What stands in the span that is being built, as it came: once for all, for it is large. */
+let slots = new Uint16Array(SPAN * 16);
+let entries = new Uint16Array(SPAN * 16);
+/** Entries of each slot, then where its next one goes. */
+const counts = new Uint32Array(BUCKETS * SLOTS);
+
+/** The rows of a span, by bucket; buckets without words have none. */
+export class RowsBuilder {
+  #count = 0;
+
+  /** Only one at a time. */
+  constructor() {
+    counts.fill(0);
+  }
+
+  /**
+   * A message with its packed hashes, behind all others.
+   * @param place in the span, from 0
+   * @param chat one more hash, of the chat it is in
+   */
+  add(place: number, words: string, chat?: number): void {
+    const most = this.#count + words.length / PACKED + 1;
+    if (most > slots.length) grow(most);
     for (let at = 0; at < words.length; at += PACKED) {
       const hash = hashAt(words, at);
-      if (hash === MORE) continue;
-      came.keys[count] = keyOf(hash);
-      came.places[count++] = place;
+      if (hash !== MORE) this.#note(place, hash);
     }
-    if (chat === undefined) continue;
-    came.keys[count] = keyOf(chat);
-    came.places[count++] = place;
+    if (chat !== undefined) this.#note(place, chat);
   }
-  sort(count);
-  return rowsOf(sorted, count);
+
+  #note(place: number, hash: number): void {
+    const slot = slotOf(hash);
+    slots[this.#count] = slot;
+    entries[this.#count] = place | (restOf(hash) << PLACE_BITS);
+    counts[slot]! += 1;
+    this.#count += 1;
+  }
+
+  finish(): Map<number, Uint8Array> {
+    const sizes: number[] = [];
+    let total = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) total += sizes[bucket] = rowBytes(bucket);
+    // One piece of memory for all: they live as long as one another.
+    const bytes = new Uint8Array(total);
+    const view = viewOf(bytes);
+    const rows = new Map<number, Uint8Array>();
+    for (let bucket = 0, at = 0; bucket < BUCKETS; bucket += 1) {
+      const size = sizes[bucket]!;
+      if (size > 0) rows.set(bucket, beginRow(bucket, bytes.subarray(at, at + size)));
+      at += size;
+    }
+    for (let i = 0; i < this.#count; i += 1) {
+      const slot = slots[i]!;
+      const at = counts[slot]!;
+      counts[slot] = at + ENTRY;
+      view.setUint16(at, entries[i]!, true);
+    }
+    return rows;
+  }
 }
 
 function grow(least: number): void {
-  const room = Math.max(2 * came.keys.length, least);
-  const more = newEntries(room);
-  more.keys.set(came.keys);
-  more.places.set(came.places);
-  came = more;
-  sorted = newEntries(room);
+  const room = Math.max(2 * slots.length, least);
+  const [oldSlots, oldEntries] = [slots, entries];
+  slots = new Uint16Array(room);
+  entries = new Uint16Array(room);
+  slots.set(oldSlots);
+  entries.set(oldEntries);
 }
 
-const BUCKET_BITS = Math.log2(BUCKETS);
-
-/** The hash turned so that its bucket comes first: the order of rows, and of what is in them. */
-function keyOf(hash: number): number {
-  return ((hash << (32 - BUCKET_BITS)) | (hash >>> BUCKET_BITS)) >>> 0;
-}
-
-function hashOf(key: number): number {
-  return ((key << BUCKET_BITS) | (key >>> (32 - BUCKET_BITS))) >>> 0;
-}
-
-/** Digits of a key, each sorted by after the one below it; an odd number of them, so that `sorted` has it in the end. */
-const DIGITS = [0, 11, 22] as const;
-const DIGIT_MASK = 2047;
-const starts = new Uint32Array(DIGIT_MASK + 1);
-
-/**
- * What came, into `sorted`: by key, and of one key as it came. By digits: a span has some ten thousand entries, and
- * takes half the time that it took with a sort that compares (docs/performance.md).
- */
-function sort(count: number): void {
-  let [from, to] = [came, sorted];
-  for (const shift of DIGITS) {
-    starts.fill(0);
-    for (let i = 0; i < count; i += 1) starts[(from.keys[i]! >>> shift) & DIGIT_MASK]! += 1;
-    for (let digit = 0, start = 0; digit <= DIGIT_MASK; digit += 1) {
-      const size = starts[digit]!;
-      starts[digit] = start;
-      start += size;
-    }
-    for (let i = 0; i < count; i += 1) {
-      const key = from.keys[i]!;
-      const at = starts[(key >>> shift) & DIGIT_MASK]!++;
-      to.keys[at] = key;
-      to.places[at] = from.places[i]!;
-    }
-    [from, to] = [to, from];
-  }
-}
-
-function rowsOf(entries: Entries, count: number): Map<number, Uint8Array> {
-  const { keys } = entries;
-  const rows = new Map<number, Uint8Array>();
-  for (let from = 0; from < count; ) {
-    const bucket = keys[from]! >>> (32 - BUCKET_BITS);
-    let to = from + 1;
-    while (to < count && keys[to]! >>> (32 - BUCKET_BITS) === bucket) to += 1;
-    rows.set(bucket, packRow(entries, from, to));
-    from = to;
-  }
-  return rows;
-}
-
-/** For one row after the other: its hashes, their ends, its places. */
-let hashes = new Uint32Array(1024);
-let ends = new Uint32Array(1024);
-let places = new Uint16Array(1024);
-
-function packRow(entries: Entries, from: number, to: number): Uint8Array {
-  if (to - from > places.length) {
-    hashes = new Uint32Array(to - from);
-    ends = new Uint32Array(to - from);
-    places = new Uint16Array(to - from);
-  }
-  let words = 0;
+/** Entries of a row that is being built. */
+function entriesOf(bucket: number): number {
+  const first = bucket << SLOT_BITS;
   let count = 0;
-  let previous = -1;
-  for (let i = from; i < to; i += 1) {
-    const key = entries.keys[i]!;
-    const place = entries.places[i]!;
-    if (key !== previous) {
-      hashes[words] = hashOf(key);
-      words += 1;
-    } else if (places[count - 1] === place) continue;
-    previous = key;
-    places[count] = place;
-    count += 1;
-    ends[words - 1] = count;
+  for (let slot = first; slot < first + SLOTS; slot += 1) count += counts[slot]!;
+  return count;
+}
+
+/** 0: there is none. */
+function rowBytes(bucket: number): number {
+  const count = entriesOf(bucket);
+  return count === 0 ? 0 : HEADER + widthFor(count) * SLOTS + ENTRY * count;
+}
+
+function widthFor(count: number): number {
+  return count > NARROW_MAX ? WIDE : NARROW;
+}
+
+/** Writes the ends. The counts of its slots become where in the row's buffer their first entries go. */
+function beginRow(bucket: number, row: Uint8Array): Uint8Array {
+  const width = widthFor(entriesOf(bucket));
+  const view = viewOf(row);
+  row[0] = width;
+  row[VERSION_AT] = ROWS_VERSION;
+  const start = row.byteOffset + HEADER + width * SLOTS;
+  for (let slot = 0, end = 0; slot < SLOTS; slot += 1) {
+    const at = (bucket << SLOT_BITS) | slot;
+    const from = end;
+    end += counts[at]!;
+    setEnd(view, width, slot, end);
+    counts[at] = start + ENTRY * from;
   }
-  const row = new Uint8Array(4 + 8 * words + 2 * count);
-  const view = new DataView(row.buffer);
-  view.setUint32(0, words, true);
-  let at = 4;
-  for (let i = 0; i < words; i += 1, at += 4) view.setUint32(at, hashes[i]!, true);
-  for (let i = 0; i < words; i += 1, at += 4) view.setUint32(at, ends[i]!, true);
-  for (let i = 0; i < count; i += 1, at += 2) view.setUint16(at, places[i]!, true);
   return row;
 }
 
-/** Places of a word in a row, rising. */
+function setEnd(view: DataView, width: number, slot: number, end: number): void {
+  if (width === WIDE) view.setUint32(HEADER + WIDE * slot, end, true);
+  else view.setUint16(HEADER + NARROW * slot, end, true);
+}
+
+/** Entries up to the end of a slot of a row; none before the first. */
+function endOf(view: DataView, slot: number): number {
+  if (slot < 0) return 0;
+  const wide = view.getUint8(0) === WIDE;
+  return wide ? view.getUint32(HEADER + WIDE * slot, true) : view.getUint16(HEADER + NARROW * slot, true);
+}
+
+function viewOf(row: Uint8Array): DataView {
+  return new DataView(row.buffer, row.byteOffset, row.byteLength);
+}
+
+/** Can this version read it? */
+export function isReadable(row: Uint8Array): boolean {
+  return row[VERSION_AT] === ROWS_VERSION;
+}
+
+/** Places of a word in a row, rising; seldom there are some of another word among them. */
 export function placesOf(row: Uint8Array, hash: number): number[] {
-  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
-  const count = view.getUint32(0, true);
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (view.getUint32(4 + 4 * middle, true) < hash) low = middle + 1;
-    else high = middle;
-  }
-  if (low === count || view.getUint32(4 + 4 * low, true) !== hash) return [];
-  const ends = 4 + 4 * count;
-  const start = ends + 4 * count;
+  const view = viewOf(row);
+  const slot = slotInRow(hash);
+  const rest = restOf(hash);
+  const start = HEADER + view.getUint8(0) * SLOTS;
+  const end = start + ENTRY * endOf(view, slot);
   const found: number[] = [];
-  const to = view.getUint32(ends + 4 * low, true);
-  for (let i = low === 0 ? 0 : view.getUint32(ends + 4 * (low - 1), true); i < to; i += 1)
-    found.push(view.getUint16(start + 2 * i, true));
+  for (let at = start + ENTRY * endOf(view, slot - 1); at < end; at += ENTRY) {
+    const entry = view.getUint16(at, true);
+    const place = entry & PLACE_MASK;
+    if (entry >>> PLACE_BITS === rest && found[found.length - 1] !== place) found.push(place);
+  }
   return found;
 }
 
 /** The row without one message; undefined when nothing is left of it. */
 export function withoutPlace(row: Uint8Array, place: number): Uint8Array | undefined {
-  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
-  // A row has its hashes and places in order already.
-  const left = newEntries((row.byteLength - 4) / 2);
+  const view = viewOf(row);
+  const width = view.getUint8(0);
+  const start = HEADER + width * SLOTS;
+  const left = new Uint8Array(row);
+  const leftView = new DataView(left.buffer);
   let count = 0;
-  for (let i = 0, words = view.getUint32(0, true); i < words; i += 1) {
-    const hash = view.getUint32(4 + 4 * i, true);
-    for (const other of placesOf(row, hash)) {
-      if (other === place) continue;
-      left.keys[count] = keyOf(hash);
-      left.places[count++] = other;
+  for (let slot = 0, i = 0; slot < SLOTS; slot += 1) {
+    for (const end = endOf(view, slot); i < end; i += 1) {
+      const entry = view.getUint16(start + ENTRY * i, true);
+      if ((entry & PLACE_MASK) === place) continue;
+      leftView.setUint16(start + ENTRY * count, entry, true);
+      count += 1;
     }
+    setEnd(leftView, width, slot, count);
   }
-  return rowsOf(left, count).values().next().value;
+  return count === 0 ? undefined : left.slice(0, start + ENTRY * count);
 }
 
 /** Distinct hashes of what `packedWords` made. */

@@ -101,11 +101,12 @@ function mayHave({ seq, record }: Candidate, { hashes, chat }: Wanted, reader: F
 
 function* byRows(
   reader: FulltextReader,
-  { hashes, chat }: Wanted,
+  wanted: Wanted,
   { from, to }: Range,
   back: boolean,
   meter: Meter,
 ): Generator<Candidate> {
+  const { hashes, chat } = wanted;
   const all = chat === undefined ? hashes : [...hashes, chatHash(chat)];
   const firstSpan = spanOf(from);
   const lastSpan = spanOf(to);
@@ -116,7 +117,9 @@ function* byRows(
     for (const [span, places] of spansWith(reader, all, group, back)) {
       const low = span * SPAN + 1;
       const seqs = places.map((place) => low + place).filter((seq) => seq >= from && seq <= to);
-      yield* pointersOf(reader, back ? seqs.reverse() : seqs, meter);
+      // A row says a little too much.
+      for (const one of pointersOf(reader, back ? seqs.reverse() : seqs, meter))
+        if (mayHave(one, wanted, reader)) yield one;
       if (meter.left < 1) return;
     }
   }
