@@ -54,6 +54,12 @@ t.test('a row tells where each word of its bucket stands', async () => {
       for (const [one, places] of all) {
         const row = rows.get(bucketOf(one));
         t.same(row && placesOf(row, one), sorted(places));
+        const few = sorted([...places].filter((place) => place % 2 === 0).concat(SPAN));
+        t.same(row && placesOf(row, one, few), few.slice(0, -1));
+        t.same(
+          row && placesOf(row, one, [0, 7, 500]),
+          [0, 7, 500].filter((place) => places.has(place)),
+        );
       }
       for (const other of [201, 1000, 0xffffffe]) {
         const row = rows.get(bucketOf(other));

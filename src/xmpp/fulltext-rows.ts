@@ -184,18 +184,29 @@ export function isReadable(row: Uint8Array): boolean {
   return row[VERSION_AT] === ROWS_VERSION;
 }
 
-/** Places of a word in a row, rising; seldom there are some of another word among them. */
-export function placesOf(row: Uint8Array, hash: number): number[] {
+/**
+ * Places of a word in a row, rising; seldom there are some of another word among them.
+ * @param among only those of these, rising
+ */
+export function placesOf(row: Uint8Array, hash: number, among?: readonly number[]): number[] {
   const view = viewOf(row);
   const slot = slotInRow(hash);
   const rest = restOf(hash);
   const start = HEADER + view.getUint8(0) * SLOTS;
   const end = start + ENTRY * endOf(view, slot);
   const found: number[] = [];
-  for (let at = start + ENTRY * endOf(view, slot - 1); at < end; at += ENTRY) {
-    const entry = view.getUint16(at, true);
+  let last = -1;
+  for (let at = start + ENTRY * endOf(view, slot - 1), next = 0; at < end; at += ENTRY) {
+    const entry = row[at]! | (row[at + 1]! << 8);
     const place = entry & PLACE_MASK;
-    if (entry >>> PLACE_BITS === rest && found[found.length - 1] !== place) found.push(place);
+    if (entry >>> PLACE_BITS !== rest || place === last) continue;
+    last = place;
+    if (among !== undefined) {
+      while (next < among.length && among[next]! < place) next += 1;
+      if (next === among.length) break;
+      if (among[next] !== place) continue;
+    }
+    found.push(place);
   }
   return found;
 }

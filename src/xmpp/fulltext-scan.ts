@@ -143,23 +143,11 @@ function* spansWith(
     let places: number[] | undefined;
     for (const { hash, of } of rows) {
       const row = of.get(span);
-      const found = row === undefined ? [] : placesOf(row, hash);
-      places = places === undefined ? found : common(places, found);
+      places = row === undefined ? [] : placesOf(row, hash, places);
       if (places.length === 0) break;
     }
     if (places !== undefined && places.length > 0) yield [span, places];
   }
-}
-
-/** What is in both, each rising. */
-function common(a: readonly number[], b: readonly number[]): number[] {
-  const both: number[] = [];
-  let at = 0;
-  for (const place of a) {
-    while (at < b.length && b[at]! < place) at += 1;
-    if (b[at] === place) both.push(place);
-  }
-  return both;
 }
 
 /** Pointers that lie so close are read in one go. */
