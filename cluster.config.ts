@@ -255,6 +255,11 @@ const defaults: Config = {
     searchScanMax: 16_384,
     /** messages read for one page of a search to see whether they match, as for phrases; beyond it the same */
     searchFetchMax: 1000,
+    /**
+     * bytes of memory for the words of what was just said, some 64 KiB a busy user: without room for them they are read
+     * back for the index, which takes more CPU
+     */
+    indexWordsBytesMax: 67_108_864,
   },
 
   groups: {

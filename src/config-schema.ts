@@ -176,6 +176,7 @@ export const configSchema = section({
     searchWordsMax: int(1, 4096),
     searchScanMax: int(1024, 1_000_000),
     searchFetchMax: int(1, 100_000),
+    indexWordsBytesMax: int(0, 16 * GIB),
   }),
   groups: section({
     create: oneOf('everyone', 'nobody'),

@@ -64,7 +64,7 @@ export function roomDomainOf({ node }: Config): string {
 
 function groupOptionsOf(config: Config): GroupOptions {
   const { groups, archive } = config;
-  const { searchWordsMax, ...page } = archive;
+  const { searchWordsMax, indexWordsBytesMax: _, ...page } = archive;
   return {
     roomDomain: roomDomainOf(config),
     membersMax: groups.membersMax,
@@ -108,6 +108,7 @@ function sessionLimitsOf(config: Config): SessionLimits {
     roomsMax: config.groups.roomsPerDeviceMax,
     chatsMax: limits.chatsPerUserMax,
     searchWordsMax: config.archive.searchWordsMax,
+    indexWordsBytesMax: config.archive.indexWordsBytesMax,
     indexLagMax: SPAN,
     conflict: config.bind.conflict,
     roster: rosterLimitsOf(config),

@@ -6,8 +6,8 @@ import {
   hashesIn,
   isReadable,
   ROWS_VERSION,
-  RowsBuilder,
   SPAN,
+  SpanWords,
   spanOf,
   withoutPlace,
 } from '../xmpp/fulltext-rows.ts';
@@ -96,39 +96,44 @@ export function isIndexDue(row: FulltextRow | undefined, last: number): boolean 
   return row === undefined || last > (row.spans + 1) * SPAN;
 }
 
+/** What `grownIndex` rests on. */
+export interface Growth {
+  /** last seq before the turn */
+  readonly had: number;
+  /** … and after it */
+  readonly last: number;
+  /** the words of a span, when they are all at hand: else they are read from its pointers */
+  readonly wordsOf?: (span: number) => SpanWords | undefined;
+}
+
 /**
  * The index after a turn that added messages up to `last`, when it changes: its row, and where a span is due the rows
  * of that. Spans are due when they are committed, one at a time.
  * @param before the owner's row, undefined when there is none yet
- * @param had last seq before the turn
  * @param pointers the committed log
  * @param byChat the log has many chats: by chat messages are found too
  */
 export function grownIndex(
   owner: string,
   before: FulltextRow | undefined,
-  { had, last }: { readonly had: number; readonly last: number },
+  { had, last, wordsOf }: Growth,
   pointers: Pick<ArchiveReader, 'last' | 'read'>,
   byChat: boolean,
 ): { readonly row: FulltextRow; readonly rows: readonly (readonly [key: string, value: Uint8Array])[] } | undefined {
   const row = before ?? { v: ROWS_VERSION, first: had + 1, spans: Math.floor(had / SPAN) };
   const upTo = (row.spans + 1) * SPAN;
   if (!isIndexDue(row, last) || pointers.last() < upTo) return before === undefined ? { row, rows: [] } : undefined;
-  const from = upTo - SPAN + 1;
-  const builder = new RowsBuilder();
-  const chats = new Map<string, number>();
-  for (const { seq, record } of pointers.read({ from, to: upTo, limit: SPAN })) {
-    const { c, w } = record;
-    if (w === undefined) continue;
-    let chat = byChat ? chats.get(c) : undefined;
-    if (chat === undefined && byChat) {
-      chat = chatHash(c);
-      chats.set(c, chat);
-    }
-    builder.add(seq - from, w, chat);
-  }
-  const rows = [...builder.finish()].map(([bucket, value]) => [fulltextKey(owner, bucket, row.spans), value] as const);
+  const words = wordsOf?.(row.spans) ?? readWords(pointers, row.spans, byChat);
+  const rows = [...words.rows()].map(([bucket, value]) => [fulltextKey(owner, bucket, row.spans), value] as const);
   return { row: { ...row, spans: row.spans + 1 }, rows };
+}
+
+function readWords(pointers: Pick<ArchiveReader, 'read'>, span: number, byChat: boolean): SpanWords {
+  const words = new SpanWords();
+  const from = span * SPAN + 1;
+  for (const { seq, record } of pointers.read({ from, to: from + SPAN - 1, limit: SPAN }))
+    if (record.w !== undefined) words.add(seq - from, record.w, byChat ? chatHash(record.c) : undefined);
+  return words;
 }
 
 /** Keys of all rows that an index may have but its own. */

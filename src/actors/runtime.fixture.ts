@@ -55,6 +55,7 @@ export const SESSION_LIMITS: SessionLimits = {
   roomsMax: 100,
   chatsMax: 1000,
   searchWordsMax: 100,
+  indexWordsBytesMax: 1_048_576,
   indexLagMax: 1,
   conflict: 'replace',
   roster: ROSTER_LIMITS,

@@ -16,6 +16,7 @@ import type { ChatItem, ChatMessage, PostItem, SessionMessage, Source } from './
 import { Outbox } from './outbox.ts';
 import { Pages } from './pages.ts';
 import { createPipeline } from './pipeline.ts';
+import { RecentWords } from './recent-words.ts';
 import { Routes } from './routes.ts';
 import type { Runtime, RuntimeOptions } from './runtime-types.ts';
 import { type SessionShellParts, spawnSession } from './session.ts';
@@ -82,6 +83,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       limits: options.session,
       rules,
       stanzas,
+      recentWords: new RecentWords(options.session.indexWordsBytesMax),
       rowsMax: options.rowsMax,
       tooManyRows(user, rows) {
         tooManyRows += 1;

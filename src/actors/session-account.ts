@@ -73,5 +73,6 @@ export function removeAccount(session: SessionState): void {
   for (const [key] of session.entries('')) session.del(key);
   session.inboxSeq = 0;
   session.lastPointer = undefined;
+  session.parts.recentWords.drop(session.user);
   session.taken = NONE_TAKEN;
 }

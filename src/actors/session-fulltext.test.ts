@@ -54,6 +54,27 @@ t.test('words ride with the pointer, of what the archive shows', async (t) => {
   for (const seq of [2, 3, 4]) t.equal(pointer(node, b, seq).w, undefined);
 });
 
+t.test('rows are the same whether words were remembered or are read back, and memory is given back', async (t) => {
+  const rowsWith = async (indexWordsBytesMax: number): Promise<unknown[]> => {
+    const node = await TestNode.start({ session: { ...LIMITS, indexWordsBytesMax } });
+    const { b, alice } = await two(node);
+    const reads: number[] = [];
+    const { read } = node.inner;
+    node.inner.read = (shard, stream, range) => {
+      if (stream === `i/${b}`) reads.push(range.limit);
+      return read.call(node.inner, shard, stream, range);
+    };
+    await say(alice, b, 1, SPAN);
+    await say(alice, b, SPAN + 1, SPAN + 1);
+    t.equal(reads.includes(SPAN), indexWordsBytesMax === 0, 'read only without memory for them');
+    const shard = shardOf(sessionKey(b), SHARDS);
+    return node.inner.scan(shard, fulltextRows(b), 100_000);
+  };
+  const read = await rowsWith(0);
+  t.ok(read.length > 10);
+  t.strictSame(await rowsWith(1_048_576), read);
+});
+
 t.test('users who get the same messages get their rows at different ones', async (t) => {
   const indexLagMax = 32;
   const node = await TestNode.start({ session: { ...LIMITS, indexLagMax } });

@@ -1,5 +1,6 @@
 import { hash32 } from '../base/hash.ts';
 import type { LogStore } from '../storage/log-store.ts';
+import type { SpanWords } from '../xmpp/fulltext-rows.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { currentRow, FULLTEXT_KEY, type FulltextRow, forgottenRows, grownIndex, isIndexDue } from './fulltext.ts';
@@ -32,7 +33,8 @@ export function growInboxIndex(
   // The turn itself may take words out of what is committed, which is not to be seen yet.
   if (!isIndexDue(before, last) || session.indexing !== undefined) return;
   if (before !== undefined && !isIndexDue(before, last - lagOf(session))) return;
-  const grown = grownIndex(user, before, { had, last }, inboxOf(session, store, shard), true);
+  const wordsOf = (span: number): SpanWords | undefined => session.parts.recentWords.take(user, rows, span);
+  const grown = grownIndex(user, before, { had, last, wordsOf }, inboxOf(session, store, shard), true);
   if (grown === undefined) return;
   rows.set(FULLTEXT_KEY, grown.row);
   turn.rows.set(userRows(user) + FULLTEXT_KEY, grown.row);
@@ -181,6 +183,7 @@ function forget(
   const { w, ...rest } = record;
   if (w === undefined) return;
   turn.streams.push({ t: 'replace', stream: inboxName, seq, record: rest });
+  session.parts.recentWords.drop(owner);
   const place = { store, shard, owner, key: userRows(owner) + FULLTEXT_KEY };
   for (const [key, value] of forgottenRows(place, seq, record, turn.rows)) turn.rows.set(key, value);
   beginIndexing(session, turn);

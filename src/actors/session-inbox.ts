@@ -121,6 +121,7 @@ function deliver(
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
   session.lastPointer = next;
+  session.parts.recentWords.note(user, session.rows, seq, chat, pointer.w);
   const resource = resourceIn(mine ? record.to : record.from);
   const write = inboxWrite({ user, chat, seq, pointer, resource, row, seen }, names);
   if (session.parts.rules.cursorWithItem) {

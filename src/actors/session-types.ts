@@ -17,6 +17,7 @@ import type {
   SessionMessage,
   Source,
 } from './messages.ts';
+import type { RecentWords } from './recent-words.ts';
 import type { Probe } from './session-cursors.ts';
 import type { JoinedRoom } from './session-rooms.ts';
 import type { CrossingLimits } from './session-sends.ts';
@@ -181,6 +182,8 @@ export interface SessionLimits {
   readonly chatsMax: number;
   /** words of a message by which it can be found (XEP-0431): the first so many */
   readonly searchWordsMax: number;
+  /** of memory, for words of all users' newest pointers; 0: they are read back (recent-words.ts) */
+  readonly indexWordsBytesMax: number;
   /** messages by which a user's index may grow later than it could: fewer than these, the same number for one user */
   readonly indexLagMax: number;
   readonly conflict: 'replace' | 'refuse' | 'rename';
@@ -214,6 +217,8 @@ export interface SessionParts {
   chatOf?(user: string, to: string): string;
   /** where chats may be on other nodes */
   readonly crossing?: CrossingLimits;
+  /** shared by all sessions of the node */
+  readonly recentWords: RecentWords;
   /** counters, shared by all sessions of the node */
   readonly stanzas: { message: number; presence: number; iq: number };
   /** services beside the server that this node offers; none when left out */

@@ -8,8 +8,8 @@ import {
   isReadable,
   mayHavePhrase,
   placesOf,
-  RowsBuilder,
   SPAN,
+  SpanWords,
   spanOf,
   withoutPlace,
 } from './fulltext-rows.ts';
@@ -31,9 +31,9 @@ const span = fc
 function built(
   messages: readonly { place: number; hashes: readonly number[]; chat?: number }[],
 ): Map<number, Uint8Array> {
-  const builder = new RowsBuilder();
-  for (const { place, hashes, chat } of messages) builder.add(place, packed(hashes), chat);
-  return builder.finish();
+  const words = new SpanWords();
+  for (const { place, hashes, chat } of messages) words.add(place, packed(hashes), chat);
+  return words.rows();
 }
 
 /** Places by what is told of a word, plainly. */

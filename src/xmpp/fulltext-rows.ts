@@ -35,7 +35,11 @@ const BUCKET_BITS = Math.log2(BUCKETS);
 const SLOT_BITS = Math.log2(SLOTS);
 const PLACE_BITS = Math.log2(SPAN);
 const PLACE_MASK = SPAN - 1;
-const REST_MASK = 2 ** (16 - PLACE_BITS) - 1;
+const REST_BITS = 16 - PLACE_BITS;
+const REST_MASK = 2 ** REST_BITS - 1;
+/** All that is told of a hash. */
+const TOLD_BITS = BUCKET_BITS + SLOT_BITS + REST_BITS;
+const TOLD_MASK = 2 ** TOLD_BITS - 1;
 
 /** Bytes of an end: most rows have fewer entries than the narrow ones can count. */
 const NARROW = 2;
@@ -58,19 +62,24 @@ function restOf(hash: number): number {
   return (hash >>> (BUCKET_BITS + SLOT_BITS)) & REST_MASK;
 }
 
-/** What stands in the span that is being built, as it came: once for all, for it is large. */
-let slots = new Uint16Array(SPAN * 16);
-let entries = new Uint16Array(SPAN * 16);
-/** Entries of each slot, then where its next one goes. */
+/** Entries of each slot of the span that is being built, then where its next one goes. Once for all, for it is large. */
 const counts = new Uint32Array(BUCKETS * SLOTS);
 
-/** The rows of a span, by bucket; buckets without words have none. */
-export class RowsBuilder {
+/** Entries of `SpanWords` are kept by so many. */
+const CHUNK = 4096;
+
+const NO_CHUNK = new Uint32Array(0);
+
+/** The words of a span, of which its rows are made: four bytes each. */
+export class SpanWords {
+  /** of entries: the bits of a hash that a row tells, and the place above them */
+  readonly #chunks: Uint32Array[] = [];
+  #last = NO_CHUNK;
   #count = 0;
 
-  /** Only one at a time. */
-  constructor() {
-    counts.fill(0);
+  /** of memory */
+  get bytes(): number {
+    return this.#chunks.length * CHUNK * Uint32Array.BYTES_PER_ELEMENT;
   }
 
   /**
@@ -79,24 +88,28 @@ export class RowsBuilder {
    * @param chat one more hash, of the chat it is in
    */
   add(place: number, words: string, chat?: number): void {
-    const most = this.#count + words.length / PACKED + 1;
-    if (most > slots.length) grow(most);
+    const above = place << TOLD_BITS;
     for (let at = 0; at < words.length; at += PACKED) {
       const hash = hashAt(words, at);
-      if (hash !== MORE) this.#note(place, hash);
+      if (hash !== MORE) this.#push(above | (hash & TOLD_MASK));
     }
-    if (chat !== undefined) this.#note(place, chat);
+    if (chat !== undefined) this.#push(above | (chat & TOLD_MASK));
   }
 
-  #note(place: number, hash: number): void {
-    const slot = slotOf(hash);
-    slots[this.#count] = slot;
-    entries[this.#count] = place | (restOf(hash) << PLACE_BITS);
-    counts[slot]! += 1;
+  #push(entry: number): void {
+    const at = this.#count % CHUNK;
+    if (at === 0) {
+      this.#last = new Uint32Array(CHUNK);
+      this.#chunks.push(this.#last);
+    }
+    this.#last[at] = entry;
     this.#count += 1;
   }
 
-  finish(): Map<number, Uint8Array> {
+  /** By bucket; buckets without words have none. */
+  rows(): Map<number, Uint8Array> {
+    counts.fill(0);
+    for (const chunk of this.#filled()) for (let i = 0; i < chunk.length; i += 1) counts[slotOf(chunk[i]!)]! += 1;
     const sizes: number[] = [];
     let total = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) total += sizes[bucket] = rowBytes(bucket);
@@ -109,23 +122,23 @@ export class RowsBuilder {
       if (size > 0) rows.set(bucket, beginRow(bucket, bytes.subarray(at, at + size)));
       at += size;
     }
-    for (let i = 0; i < this.#count; i += 1) {
-      const slot = slots[i]!;
-      const at = counts[slot]!;
-      counts[slot] = at + ENTRY;
-      view.setUint16(at, entries[i]!, true);
+    for (const chunk of this.#filled()) {
+      for (let i = 0; i < chunk.length; i += 1) {
+        const entry = chunk[i]!;
+        const slot = slotOf(entry);
+        const at = counts[slot]!;
+        counts[slot] = at + ENTRY;
+        view.setUint16(at, (entry >>> TOLD_BITS) | (restOf(entry) << PLACE_BITS), true);
+      }
     }
     return rows;
   }
-}
 
-function grow(least: number): void {
-  const room = Math.max(2 * slots.length, least);
-  const [oldSlots, oldEntries] = [slots, entries];
-  slots = new Uint16Array(room);
-  entries = new Uint16Array(room);
-  slots.set(oldSlots);
-  entries.set(oldEntries);
+  /** Chunks, the last one without the room it still has. */
+  #filled(): Uint32Array[] {
+    const over = this.bytes / Uint32Array.BYTES_PER_ELEMENT - this.#count;
+    return this.#chunks.map((chunk) => (chunk === this.#last ? chunk.subarray(0, CHUNK - over) : chunk));
+  }
 }
 
 /** Entries of a row that is being built. */

@@ -111,6 +111,7 @@ export function runtimeLimits(tight: boolean, times: RuntimeTimes): Limits {
       lateMs: times.resendMs,
       chatsMax: 1000,
       searchWordsMax: 100,
+      indexWordsBytesMax: 1_048_576,
       indexLagMax: 1,
       heldMax: 10,
       roomsMax: 100,

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { packedWords, wordHash } from '../../src/base/words.ts';
 import { textIn } from '../../src/storage/rocks-text.fixture.ts';
-import { bucketOf, RowsBuilder, SPAN } from '../../src/xmpp/fulltext-rows.ts';
+import { bucketOf, SpanWords, SPAN } from '../../src/xmpp/fulltext-rows.ts';
 import { chatHash } from '../../src/xmpp/fulltext-scan.ts';
 import type { Client } from '../harness/client.ts';
 import { startTestNode } from '../harness/node.ts';
@@ -19,9 +19,9 @@ const body = (words: string): string => `<body>${words}</body>`;
 
 /** How a row begins in which one message has this word and nothing else is: with where in it words end. */
 function beginOf(word: string): string {
-  const builder = new RowsBuilder();
-  builder.add(0, packedWords(word, 1));
-  const row = builder.finish().get(bucketOf(wordHash(word))) as Uint8Array;
+  const words = new SpanWords();
+  words.add(0, packedWords(word, 1));
+  const row = words.rows().get(bucketOf(wordHash(word))) as Uint8Array;
   return Buffer.from(row.subarray(0, -2)).toString('latin1');
 }
 
