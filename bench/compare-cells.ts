@@ -74,7 +74,7 @@ export function cells(common: CommonOptions, { duration, sessions, messages, sm 
     {
       key: 'idle',
       title: `${sessions} idle sessions`,
-      options: () => ({ sessions, settle: 10, hold: 10 }),
+      options: () => ({ sessions, settle: 30, hold: 10 }),
       work: idle,
     },
     {

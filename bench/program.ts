@@ -40,7 +40,7 @@ function fanoutCommand(): Command {
   ]);
   return loadOptions(serverOptions(command))
     .option('--groups <n>', 'groups', whole(1, 5_000), 20)
-    .option('--members <n>', 'members of each group', whole(1, 5_000), 10)
+    .option('--members <n>', 'members of each group', whole(1, 10_000), 10)
     .option('--speaking <n>', 'members of each group that send', whole(1, 1_000), 2)
     .option('--outstanding <n>', 'messages each speaking member keeps under way', whole(1, 1_000), 1)
     .option('--muc-host <name>', 'where rooms live (default: conference.<domain>)')

@@ -1,7 +1,7 @@
 import type { Send, SendOrder } from './messages.ts';
 import { onSendAnswer } from './session-stanzas.ts';
 import type { SessionState } from './session-state.ts';
-import type { PendingSend, UserChatRow } from './session-types.ts';
+import type { EarlyAnswer, PendingSend, UserChatRow } from './session-types.ts';
 
 /**
  * Sends that survive: a chat may be on another node, the way there loses without a word, and its leader may change in
@@ -62,6 +62,42 @@ export function awaitItem(session: SessionState, token: number, upTo: number | u
   noteAnswered(session, token, pending);
   keepSend(session, token, { ...pending, upTo });
   return true;
+}
+
+/**
+ * Between nodes a room's answer to presence may be lost, and comes again behind those to later stanzas: a device that left
+ * would hear that it is out before it has left, enter again, and be taken for one that is still in. So these wait.
+ * @returns true when this one does
+ */
+export function waitsForPresence(session: SessionState, token: number, answer: EarlyAnswer): boolean {
+  const pending = session.pendingSends.get(token);
+  if (pending === undefined || !isBehindPresence(session, token, pending)) return false;
+  pending.early ??= answer;
+  return true;
+}
+
+function isBehindPresence(
+  { unanswered, pendingSends }: SessionState,
+  token: number,
+  { chat, stream }: PendingSend,
+): boolean {
+  return (unanswered.get(chat) ?? []).some((other) => {
+    const before = other < token ? pendingSends.get(other) : undefined;
+    return before?.stream === stream && before.send.kind === 'presence';
+  });
+}
+
+/** The first of those that waited and need not any more. */
+export function nextEarly(
+  session: SessionState,
+  chat: string,
+): { readonly token: number; readonly answer: EarlyAnswer } | undefined {
+  for (const token of session.unanswered.get(chat) ?? []) {
+    const pending = session.pendingSends.get(token);
+    if (pending?.early !== undefined && !isBehindPresence(session, token, pending))
+      return { token, answer: pending.early };
+  }
+  return undefined;
 }
 
 /** The chat has taken it: what it answers to a repetition, as when the sender is no member any more, changes nothing. */

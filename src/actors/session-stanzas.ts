@@ -25,7 +25,16 @@ import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
 import { releaseReads } from './session-reads.ts';
 import { isRoomAddress, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
-import { awaitItem, isTaken, keepSend, orderOf, takeSend, takeUntaken } from './session-sends.ts';
+import {
+  awaitItem,
+  isTaken,
+  keepSend,
+  nextEarly,
+  orderOf,
+  takeSend,
+  takeUntaken,
+  waitsForPresence,
+} from './session-sends.ts';
 import type { SessionState } from './session-state.ts';
 import { endStream, onAck, onEnable, unknownRefusals } from './session-streams.ts';
 import type { PendingSend, Refusal, SessionEffect, Stream } from './session-types.ts';
@@ -197,16 +206,24 @@ function decide(
 /** The chat's answer: the stanza has had its effects, or is refused. Either way it is handled. */
 export function onSendAnswer(session: SessionState, token: number, outcome: SendOutcome, group?: GroupAnswer): void {
   if (isTaken(session, token) || (outcome.ok && awaitItem(session, token, outcome.upTo))) return;
+  if ((group !== undefined || !outcome.ok) && waitsForPresence(session, token, { outcome, group })) return;
   const pending = takeSend(session, token);
   if (pending === undefined) return;
   if (group !== undefined) onGroupAnswer(session, pending, group);
   onDecided(session, pending, outcome);
+  if (pending.send.kind === 'presence') onPresenceAnswered(session, pending.chat);
   if (outcome.ok || !isForNow(outcome.condition) || !session.parts.rules.refusalsChained) return;
   // The chat does not take them either (SenderOrder), but it may move, and would be given them as the first ones.
   for (const behind of [...(session.unanswered.get(pending.chat) ?? [])]) {
     const later = behind > token ? takeSend(session, behind) : undefined;
     if (later !== undefined) onDecided(session, later, outcome);
   }
+}
+
+/** What the room said to what the device sent behind it is handled. */
+function onPresenceAnswered(session: SessionState, chat: string): void {
+  for (let next = nextEarly(session, chat); next !== undefined; next = nextEarly(session, chat))
+    onSendAnswer(session, next.token, next.answer.outcome, next.answer.group);
 }
 
 /** The inbox has more of this chat: what waited for that is handled. */

@@ -12,8 +12,10 @@ import type {
   ChatMessage,
   CloseReason,
   ConnPort,
+  GroupAnswer,
   ResumeAnswer,
   Send,
+  SendOutcome,
   SessionMessage,
   Source,
 } from './messages.ts';
@@ -202,6 +204,13 @@ export interface PendingSend {
   /** ms since the epoch when it came, and when it was last sent to the chat */
   readonly since: number;
   sentAt: number;
+  /** the chat's answer, which overtook that to an earlier presence (session-sends.ts) */
+  early?: EarlyAnswer;
+}
+
+export interface EarlyAnswer {
+  readonly outcome: SendOutcome;
+  readonly group?: GroupAnswer | undefined;
 }
 
 /** What the session's step needs from outside; everything pure or a plain read. */
