@@ -75,6 +75,20 @@ t.test('a group that is large no more goes back to an item each, and forgets the
   t.same(rows.slice(3), [undefined, DELETED, undefined]);
 });
 
+t.test('one that becomes large again says in the log what it owes', async (t) => {
+  const { posts, rows } = course(
+    [5000, says(A1, 'a')],
+    [5100, says(A1, 'b')],
+    [5200, admin(A1, `jid='${CAROL}' affiliation='none'`)],
+    [6000, says(A1, 'c')],
+    [6200, admin(A1, `jid='${CAROL}' affiliation='member'`)],
+    [6300, says(A1, 'd')],
+    [6400, says(A1, 'e')],
+  );
+  t.same(posts.slice(3), [['alice 6', 'bob 6'], [], ['alice 7'], ['alice 8']]);
+  t.same(rows.slice(3), [DELETED, undefined, 6, undefined], 'who leads it next would take all of it for told');
+});
+
 t.test('a room that is destroyed owes nothing', async (t) => {
   const destroy = send(A1, `<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>`, {
     kind: 'iq',

@@ -27,7 +27,11 @@ export function fanOut(step: GroupStep, record: MessageRecord, sender: string): 
   const seq = group.lastSeq;
   if (!isLarge(step) && group.posted === seq - 1) postEach(step, record);
   else if (isPostDue(group, turn.now, step.limits)) postPointers(step, record);
-  else postPointer(step, sender, record);
+  else {
+    // From here on members lack something, which the next leader has to know: the group may have become large just now.
+    if (!group.postedRow) putPosted(step, true);
+    postPointer(step, sender, record);
+  }
   const strangers = new Set<string>();
   for (const { user } of group.occupants.values()) if (!isMember(affiliationOf(group, user))) strangers.add(user);
   for (const to of strangers)
