@@ -77,7 +77,10 @@ export class RecentWords {
 
   /** What was noted of the user holds no more. */
   drop(user: string): void {
-    for (const words of this.#users.get(user)?.spans.values() ?? []) this.#bytes -= words.bytes;
+    for (const words of this.#users.get(user)?.spans.values() ?? []) {
+      this.#bytes -= words.bytes;
+      words.clear();
+    }
     this.#users.delete(user);
   }
 

@@ -70,10 +70,17 @@ const CHUNK = 4096;
 
 const NO_CHUNK = new Uint32Array(0);
 
+/**
+ * Chunks that nobody has, for the next who needs one: memory outside of V8's heap that comes and goes makes it collect the
+ * whole heap. At most `SPARE_MAX`, 4 MiB.
+ */
+const spare: Uint32Array<ArrayBuffer>[] = [];
+const SPARE_MAX = 256;
+
 /** The words of a span, of which its rows are made: four bytes each. */
 export class SpanWords {
   /** of entries: the bits of a hash that a row tells, and the place above them */
-  readonly #chunks: Uint32Array[] = [];
+  readonly #chunks: Uint32Array<ArrayBuffer>[] = [];
   #last = NO_CHUNK;
   #count = 0;
 
@@ -99,14 +106,14 @@ export class SpanWords {
   #push(entry: number): void {
     const at = this.#count % CHUNK;
     if (at === 0) {
-      this.#last = new Uint32Array(CHUNK);
+      this.#last = spare.pop() ?? new Uint32Array(CHUNK);
       this.#chunks.push(this.#last);
     }
     this.#last[at] = entry;
     this.#count += 1;
   }
 
-  /** By bucket; buckets without words have none. */
+  /** By bucket; buckets without words have none. Nothing is left in it afterwards. */
   rows(): Map<number, Uint8Array> {
     counts.fill(0);
     for (const chunk of this.#filled()) for (let i = 0; i < chunk.length; i += 1) counts[slotOf(chunk[i]!)]! += 1;
@@ -131,7 +138,15 @@ export class SpanWords {
         view.setUint16(at, (entry >>> TOLD_BITS) | (restOf(entry) << PLACE_BITS), true);
       }
     }
+    this.clear();
     return rows;
+  }
+
+  /** Takes everything out of it. */
+  clear(): void {
+    for (const chunk of this.#chunks.splice(0)) if (spare.length < SPARE_MAX) spare.push(chunk);
+    this.#last = NO_CHUNK;
+    this.#count = 0;
   }
 
   /** Chunks, the last one without the room it still has. */
