@@ -1,7 +1,7 @@
 import t from 'tap';
 import { packedWords, wordHash } from '../../src/base/words.ts';
 import { textIn } from '../../src/storage/rocks-text.fixture.ts';
-import { bucketOf, SpanWords, SPAN } from '../../src/xmpp/fulltext-rows.ts';
+import { bucketOf, SPAN, SpanWords } from '../../src/xmpp/fulltext-rows.ts';
 import { chatHash } from '../../src/xmpp/fulltext-scan.ts';
 import type { Client } from '../harness/client.ts';
 import { startTestNode } from '../harness/node.ts';
