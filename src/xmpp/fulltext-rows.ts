@@ -3,8 +3,8 @@ import { hashAt, MORE, PACKED } from '../base/words.ts';
 /**
  * An inverted index as rows. Messages of a log are numbered from 1; every `SPAN` of them make one span, whose words are
  * spread over `BUCKETS` rows by their hashes, and in a row over `SLOTS` slots. What stands in a slot is told apart by a
- * few more bits only: so short a row costs a quarter of what one with whole hashes does, and of a million messages some
- * sixty are looked at in vain. A row, little-endian: `width:u8, 0:u16, version:u8, end:width bytes × SLOTS, entry:u16 …`;
+ * few more bits only: two bytes a word, and made in one pass without sorting; of a million messages some sixty are looked at
+ * in vain. A row, little-endian: `width:u8, 0:u16, version:u8, end:width bytes × SLOTS, entry:u16 …`;
  * `end` counts entries, an entry is `place | rest of the hash << 10`, those of a slot by place. Part of the format on
  * disk. Version 1, which had whole hashes, has 0 in the place of the version.
  */
