@@ -116,7 +116,10 @@ t.test('a word twice in one message stands there once; rows of version 1 are tol
       )!,
     ),
   );
-  t.notOk(isReadable(Uint8Array.from([1, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 3, 0])));
+  const old = Uint8Array.from([1, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 3, 0]);
+  t.notOk(isReadable(old));
+  t.equal(placesOf(old, 5).length, SPAN, 'any message may have it');
+  t.same(placesOf(old, 5, [3, 9]), [3, 9]);
 });
 
 t.test('the chat stands among the words', async (t) => {

@@ -213,10 +213,12 @@ export function isReadable(row: Uint8Array): boolean {
 }
 
 /**
- * Places of a word in a row, rising; seldom there are some of another word among them.
+ * Places of a word in a row, rising; seldom there are some of another word among them. Of a row that a node of another
+ * version made meanwhile, all.
  * @param among only those of these, rising
  */
-export function placesOf(row: Uint8Array, hash: number, among?: readonly number[]): number[] {
+export function placesOf(row: Uint8Array, hash: number, among?: readonly number[]): readonly number[] {
+  if (!isReadable(row)) return among ?? Array.from({ length: SPAN }, (_, place) => place);
   const view = viewOf(row);
   const slot = slotInRow(hash);
   const rest = restOf(hash);

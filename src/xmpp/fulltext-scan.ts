@@ -131,7 +131,7 @@ function* spansWith(
   hashes: readonly number[],
   group: number,
   back: boolean,
-): Generator<[span: number, places: number[]]> {
+): Generator<[span: number, places: readonly number[]]> {
   const rows: { hash: number; of: ReadonlyMap<number, Uint8Array> }[] = [];
   for (const hash of hashes) {
     const of = reader.rows(bucketOf(hash), group);
@@ -140,7 +140,7 @@ function* spansWith(
   }
   for (let i = 0; i < GROUP; i += 1) {
     const span = GROUP * group + (back ? GROUP - 1 - i : i);
-    let places: number[] | undefined;
+    let places: readonly number[] | undefined;
     for (const { hash, of } of rows) {
       const row = of.get(span);
       places = row === undefined ? [] : placesOf(row, hash, places);
