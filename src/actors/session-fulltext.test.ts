@@ -54,7 +54,7 @@ t.test('words ride with the pointer, of what the archive shows', async (t) => {
   for (const seq of [2, 3, 4]) t.equal(pointer(node, b, seq).w, undefined);
 });
 
-t.test('rows are the same whether words were remembered or are read back, and memory is given back', async (t) => {
+t.test('rows are the same whether words were remembered or are read back', async (t) => {
   const rowsWith = async (indexWordsBytesMax: number): Promise<unknown[]> => {
     const node = await TestNode.start({ session: { ...LIMITS, indexWordsBytesMax } });
     const { b, alice } = await two(node);
