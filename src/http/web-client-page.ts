@@ -38,6 +38,9 @@ export function indexPage({ domain, assetsPath }: PageOptions): string {
  * room search, players, pictures in messages that were not uploaded here) is off; its footer, which shows pictures from its own site, is
  * replaced by one line of credit (Converse keeps an element that is already defined). With a registration domain set,
  * Converse 14 answers a failed connection by connecting again at once, a hundred times a second: that is slowed down.
+ * Loaded again, it would resume its stream and then speak under a resource that it has just made up, which ends the
+ * stream (invalid-from) and may leave its groups hidden: it is told the resource that this tab had. It asks
+ * localStorage, which all tabs share, so that is changed for that one question only.
  */
 export function clientScript({ domain, assetsPath, webSocket, registration, fileHosts }: PageOptions): string {
   const settings = {
@@ -69,6 +72,7 @@ export function clientScript({ domain, assetsPath, webSocket, registration, file
     fetch_url_headers: false,
     // They need libsignal, which Converse does not bring along; without it they only log errors.
     blacklisted_plugins: ['converse-omemo', 'converse-omemo-views'],
+    whitelisted_plugins: ['rookery-reload'],
     loglevel: 'warn',
   };
   return `const settings = ${JSON.stringify(settings, undefined, 2)};
@@ -103,6 +107,33 @@ customElements.whenDefined('converse-registration-form').then((Form) => {
     }, waitMs);
     return false;
   };
+});
+
+const ACCOUNT = 'conversejs-session-jid';
+let kept = (() => {
+  const account = localStorage.getItem(ACCOUNT);
+  for (const value of account ? Object.values(sessionStorage) : []) {
+    try {
+      const session = JSON.parse(value);
+      if (session?.smacks_stream_id && session.bare_jid === account && !session.active) return session.jid;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+})();
+window.converse.plugins.add('rookery-reload', {
+  initialize() {
+    this._converse.api.listen.on('beforeAttemptNonPreboundSession', (_, login) => {
+      const account = localStorage.getItem(ACCOUNT);
+      if (kept && account && kept.startsWith(account + '/') && !login.credentials) {
+        localStorage.setItem(ACCOUNT, kept);
+        kept = undefined;
+        setTimeout(() => localStorage.setItem(ACCOUNT, account));
+      }
+      return login;
+    });
+  },
 });
 
 window.converse.initialize({ ...settings, websocket_url: socket.href });

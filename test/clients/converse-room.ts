@@ -121,17 +121,6 @@ export class ConverseRoom {
     return this.on.page.locator('converse-muc .chat-msg__reaction').allInnerTexts().then(trimmed);
   }
 
-  /**
-   * Loads the page again, without the stream that it could resume: Converse 14 resumes it and then speaks under a new
-   * resource, which ends it (invalid-from), and sometimes shows its groups no more.
-   */
-  async reload(): Promise<void> {
-    await this.on.page.addInitScript(
-      "Object.keys(sessionStorage).filter((k) => k.startsWith('strophe-sm:')).forEach((k) => sessionStorage.removeItem(k))",
-    );
-    await this.on.page.reload();
-  }
-
   /** The client takes itself for a moderator, and offers the tools. */
   async moderates(): Promise<boolean> {
     return (await this.on.page.locator('converse-muc-heading .moderate-chatroom-button').count()) > 0;

@@ -79,9 +79,14 @@ async function story(t: Test, site: Site): Promise<void> {
     await romeo.on.say('Or shall I speak at this?');
     site.hop.mend();
     await until('his words', shows(juliet, 'Or shall I speak at this?'), 40_000);
-    // It logs in by itself, with what it has kept in the browser's session.
-    await juliet.reload();
-    await juliet.openGroup(GROUP);
+    // It resumes its stream, with what it has kept in the browser's session: Converse alone would come under a new name.
+    for (let times = 1; times <= 3; times++) {
+      const streams = juliet.on.tap.sessions;
+      await juliet.on.page.reload();
+      await juliet.openGroup(GROUP);
+      t.equal(juliet.on.tap.sessions, streams + 1);
+    }
+    t.same(juliet.on.tap.errors, []);
     await until('all that was said', shows(juliet, 'Or shall I speak at this?'));
     await romeo.on.say('Neither, fair saint');
     await until('his words', shows(juliet, 'Neither, fair saint'), 40_000);
@@ -107,6 +112,19 @@ async function story(t: Test, site: Site): Promise<void> {
     t.match((await juliet.farewell()) ?? '', /kicked.*It is the lark/s);
     await juliet.on.screenshot(`${ARTIFACTS}${hers}-group-kicked.png`);
     await romeo.on.screenshot(`${ARTIFACTS}${his}-group-end.png`);
+  });
+
+  await t.test('a second tab is another device, and does not end the first', async (t) => {
+    const second = await juliet.on.page.context().newPage();
+    const [socket] = await Promise.all([second.waitForEvent('websocket'), second.goto(site.hop.webUrl)]);
+    const frames: string[] = [];
+    socket.on('framereceived', ({ payload }) => frames.push(String(payload)));
+    await until('its stream', async () => frames.some((frame) => frame.startsWith('<enabled')));
+    const streams = juliet.on.tap.sessions;
+    await juliet.on.page.reload();
+    await until('the first again', async () => juliet.on.tap.sessions > streams);
+    t.notOk(frames.some((frame) => frame.startsWith('<stream:error')));
+    t.same(juliet.on.tap.errors, []);
   });
   t.same([...romeo.on.faults, ...juliet.on.faults], [], 'no script failed');
 }

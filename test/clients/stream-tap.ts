@@ -7,6 +7,8 @@ export class StreamTap {
   readonly acked: string[] = [];
   /** times the stream was made or resumed */
   sessions = 0;
+  /** what streams were ended for */
+  readonly errors: string[] = [];
   /** bodies (undefined: not a message with one) of stanzas sent on this stream */
   #sent: (string | undefined)[] = [];
   #handled = 0;
@@ -19,6 +21,7 @@ export class StreamTap {
   }
 
   received(frame: string): void {
+    if (frame.startsWith('<stream:error')) this.errors.push(frame);
     if (/^<(enabled|resumed)[\s/>]/.test(frame)) this.sessions += 1;
     const [, name, h] = /^<(a|resumed)\s[^>]*\bh=['"](\d+)['"]/.exec(frame) ?? [];
     if (name === undefined) return;
