@@ -55,7 +55,7 @@ export async function runFold(parts: FoldParts, sync: boolean): Promise<void> {
 }
 
 /** The fold rests after a slice for so many times as long as that took: a message waits for a slice, not for them all. */
-const REST = 3;
+const REST = 10;
 
 /** Encodes for at most `foldSliceMs` or one slice, hands it to the writer, lets other work run, and goes on. */
 async function writeEntries(parts: FoldParts, generation: Generation): Promise<void> {
