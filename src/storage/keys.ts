@@ -54,8 +54,11 @@ export function rowKey(shard: number, key: string): Buffer {
   return bytes;
 }
 
-export function rowName(key: Buffer): string {
-  return key.toString('utf8', rowPrefixBytes);
+/** What comes before the name in a row's key as RocksDB's binding makes a string of it, in UTF-16 units. */
+export function rowTextPrefix(shard: number): number {
+  const prefix = rowKey(shard, '');
+  // Its last byte is ASCII, so whatever a shard's number makes of those before ends there.
+  return prefix.toString('utf8').length;
 }
 
 export function blockKey(shard: number, stream: string, seq: number): Buffer {

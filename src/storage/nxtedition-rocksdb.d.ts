@@ -1,15 +1,16 @@
 /** The part of @nxtedition/rocksdb that rocks.ts uses; the package ships no types. Checked against 12.2. */
 declare module '@nxtedition/rocksdb' {
   export interface RocksQuery {
-    gt?: Buffer;
-    gte?: Buffer;
-    lt?: Buffer;
-    lte?: Buffer;
+    gt?: Buffer | undefined;
+    gte?: Buffer | undefined;
+    lt?: Buffer | undefined;
+    lte?: Buffer | undefined;
     limit?: number;
     reverse?: boolean;
     keys?: boolean;
     values?: boolean;
-    keyEncoding?: 'buffer';
+    /** any other word than `buffer` makes strings of UTF-8 */
+    keyEncoding?: 'buffer' | 'utf8';
     valueEncoding?: 'buffer';
     fillCache?: boolean;
     asyncIO?: boolean;
@@ -40,7 +41,7 @@ declare module '@nxtedition/rocksdb' {
     /** sees the database as it is now */
     _iterator(options: RocksQuery & { highWaterMarkBytes?: number }): RocksIterator;
     /** keys and values in turn; with `keys: false` every other element is undefined */
-    querySync(options: RocksQuery): { rows: (Buffer | undefined)[]; finished: boolean };
+    querySync(options: RocksQuery): { rows: (Buffer | string | undefined)[]; finished: boolean };
     _getManySync(keys: Buffer[], options?: { fillCache?: boolean }): (Buffer | undefined | null)[];
     /** DeleteRange without sync; the callback comes after it was done */
     _clear(options: RocksQuery, callback: (error: Error | null) => void): void;

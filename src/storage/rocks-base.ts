@@ -2,7 +2,7 @@ import { BlockReader, blockCount } from './blocks.ts';
 import { decodeRow } from './codec.ts';
 import { StorageFailedError } from './errors.ts';
 import type { FoldBase, Tail } from './fold.ts';
-import { afterPrefix, blockKey, blockSeq, blockStream, blocksPrefix, rowKey, rowName, seqMax } from './keys.ts';
+import { afterPrefix, blockKey, blockSeq, blockStream, blocksPrefix, rowKey, rowTextPrefix, seqMax } from './keys.ts';
 import type { StreamRange, StreamRecord, Value } from './log-store.ts';
 import type { Rocks } from './rocks.ts';
 import type { Base } from './state-view.ts';
@@ -12,6 +12,9 @@ const tailsMax = 16_384;
 
 /** Blocks of one round of a range read. Blocks of slow streams hold few records, of busy ones up to 64. */
 const blocksPerRound = { min: 2, max: 64, recordsGuess: 16 };
+
+/** Seqs before one that are looked at first for the beginning of its block. Most blocks have no more records. */
+const BLOCK_LOOK = 64;
 
 /** Folded state in RocksDB. A read costs a seek by key, whatever the stream's length. */
 export class RocksBase implements Base, FoldBase {
@@ -35,9 +38,10 @@ export class RocksBase implements Base, FoldBase {
 
   rows(shard: number, prefix: string, limit: number): [key: string, value: Value][] {
     const first = rowKey(shard, prefix);
+    const name = rowTextPrefix(shard);
     return this.db
-      .query({ gte: first, lt: afterPrefix(first) }, limit)
-      .map(([key, value]) => [rowName(key), decodeRow(value)]);
+      .textQuery({ gte: first, lt: afterPrefix(first) }, limit)
+      .map(([key, value]) => [key.slice(name), decodeRow(value)]);
   }
 
   records(shard: number, stream: string, range: StreamRange): StreamRecord[] {
@@ -141,9 +145,13 @@ export class RocksBase implements Base, FoldBase {
   }
 
   private blockAtOrBefore(shard: number, stream: string, seq: number): [first: number, block: Buffer] | undefined {
-    const range = { gte: blockKey(shard, stream, 0), lte: blockKey(shard, stream, seq) };
-    const [pair] = this.db.query(range, 1, true);
-    return pair && [blockSeq(pair[0]), pair[1]];
+    const lte = blockKey(shard, stream, seq);
+    // The nearer the other end of the range, the less RocksDB has to prepare. A stream's end may be anywhere.
+    for (const from of seq > BLOCK_LOOK && seq < seqMax ? [seq - BLOCK_LOOK, 0] : [0]) {
+      const [pair] = this.db.query({ gte: blockKey(shard, stream, from), lte }, 1, true);
+      if (pair !== undefined) return [blockSeq(pair[0]), pair[1]];
+    }
+    return undefined;
   }
 
   private get db(): Rocks {

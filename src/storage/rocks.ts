@@ -33,6 +33,8 @@ export interface Rocks {
   /** Pairs in key order, or from the end with `reverse`. */
   query(range: RocksRange, limit: number, reverse?: boolean): [key: Buffer, value: Buffer][];
   keys(range: RocksRange, limit: number): Buffer[];
+  /** The same as `query`, for keys that are text: half the price of a short pair. */
+  textQuery(range: RocksRange, limit: number): [key: string, value: Buffer][];
   /** Reads a range as it is now, whatever is written meanwhile. Must be closed before the database is. */
   cursor(range: RocksRange): RocksCursor;
   batch(): RocksWriteBatch;
@@ -80,30 +82,15 @@ export async function attachRocks(handle: bigint): Promise<Rocks> {
 }
 
 function wrap(db: RocksLevel, close: () => Promise<void>): Rocks {
-  const query = (range: RocksRange, limit: number, reverse: boolean, values: boolean): (Buffer | undefined)[] =>
-    db.querySync({
-      ...range,
-      // The binding takes what is no safe integer for 0: `limit` and one more would find nothing.
-      limit: Number.isSafeInteger(limit) ? limit : -1,
-      reverse,
-      values,
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-      fillCache: true,
-      asyncIO: false,
-    }).rows;
   return {
     get handle() {
       return db.handle;
     },
     get: (key) => db._getManySync([key])[0] ?? undefined,
-    query: (range, limit, reverse = false) => {
-      const rows = query(range, limit, reverse, true);
-      const pairs: [Buffer, Buffer][] = [];
-      for (let i = 0; i + 1 < rows.length; i += 2) pairs.push([rows[i]!, rows[i + 1]!]);
-      return pairs;
-    },
-    keys: (range, limit) => query(range, limit, false, false).filter((key) => key !== undefined),
+    query: (range, limit, reverse = false) => pairsOf(rowsOf(db, range, limit, reverse)) as [Buffer, Buffer][],
+    textQuery: (range, limit) => pairsOf(rowsOf(db, range, limit, false, 'utf8')) as [string, Buffer][],
+    keys: (range, limit) =>
+      (rowsOf(db, range, limit, false, 'buffer', false) as (Buffer | undefined)[]).filter((key) => key !== undefined),
     cursor: (range) => openCursor(db, range),
     batch: () => wrapBatch(db),
     clear: (range) =>
@@ -111,6 +98,37 @@ function wrap(db: RocksLevel, close: () => Promise<void>): Rocks {
     property: (name) => Number(db.getProperty(name)) || 0,
     close,
   };
+}
+
+/** Keys and values in turn. The options are one literal: put together by spreading they cost as much as a short query. */
+function rowsOf(
+  db: RocksLevel,
+  { gte, gt, lt, lte }: RocksRange,
+  limit: number,
+  reverse: boolean,
+  keyEncoding: 'buffer' | 'utf8' = 'buffer',
+  values = true,
+): (Buffer | string | undefined)[] {
+  return db.querySync({
+    gte,
+    gt,
+    lt,
+    lte,
+    // The binding takes what is no safe integer for 0: `limit` and one more would find nothing.
+    limit: Number.isSafeInteger(limit) ? limit : -1,
+    reverse,
+    values,
+    keyEncoding,
+    valueEncoding: 'buffer',
+    fillCache: true,
+    asyncIO: false,
+  }).rows;
+}
+
+function pairsOf<T>(rows: readonly T[]): [T, T][] {
+  const pairs: [T, T][] = [];
+  for (let i = 0; i + 1 < rows.length; i += 2) pairs.push([rows[i]!, rows[i + 1]!]);
+  return pairs;
 }
 
 /** Pairs of one round: the binding stops at the first of the two bounds. */
