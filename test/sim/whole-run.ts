@@ -67,11 +67,13 @@ async function until(
   whole: Whole,
   ms: number,
   check: string,
-  fault: () => string | undefined,
+  faults: readonly (() => string | undefined)[],
 ): Promise<void> {
   const limit = world.queue.now + ms;
-  for (let found = fault(); found !== undefined && !world.failed; found = fault()) {
-    if (world.queue.now >= limit) return world.fail(check, found);
+  const isWrong = (): boolean => faults.some((fault) => fault() !== undefined);
+  while (isWrong() && !world.failed) {
+    // All of them: what one is waiting for may be another.
+    if (world.queue.now >= limit) return world.fail(check, faults.flatMap((fault) => fault() ?? []).join('; '));
     await runUntil(world, whole, world.queue.now + LOOK_MS);
   }
 }
@@ -92,10 +94,11 @@ async function writeAll(
   writes: ReadonlyMap<number, readonly PlainWrite[]>,
 ): Promise<void> {
   const due = new Set(writes.keys());
-  await until(world, whole, ms, check, () => {
+  const fault = (): string | undefined => {
     for (const shard of due) write(whole, shard, writes.get(shard) ?? [], () => due.delete(shard));
     return due.size === 0 ? undefined : `shards ${[...due].join(' ')} take no write`;
-  });
+  };
+  await until(world, whole, ms, check, [fault]);
 }
 
 function write(whole: Whole, shard: number, writes: readonly PlainWrite[], done: () => void): void {
@@ -115,23 +118,22 @@ async function recover(world: World, whole: Whole, mutant: boolean): Promise<voi
   const shards = Array.from({ length: world.profile.shards }, (_, shard) => shard);
   const last = new Map(shards.map((shard) => [shard, [{ t: 'put', key: 'healed', value: 1 } as const]]));
   await writeAll(world, whole, HEAL_MS, 'recovers-when-healed', last);
-  await until(world, whole, HEAL_MS, 'recovers-when-healed', () => wholeFault(world, whole));
+  await until(world, whole, HEAL_MS, 'recovers-when-healed', wholeFaults(world, whole));
   world.quiet = true;
 }
 
-/** What is not in order yet, in words. */
-function wholeFault(world: World, whole: Whole): string | undefined {
-  const apps = whole.apps();
-  return (
-    shardFault(world, (shard) => converged(world, shard)) ??
-    clientsFault(whole) ??
-    outboxFault(apps) ??
-    whole.missing() ??
-    whole.unseen() ??
-    whole.unheard() ??
-    whole.strayed() ??
-    planFault(apps)
-  );
+/** What may not be in order yet, in words. */
+function wholeFaults(world: World, whole: Whole): readonly (() => string | undefined)[] {
+  return [
+    () => shardFault(world, (shard) => converged(world, shard)),
+    () => clientsFault(whole),
+    () => outboxFault(whole.apps()),
+    () => whole.missing(),
+    () => whole.unseen(),
+    () => whole.unheard(),
+    () => whole.strayed(),
+    () => planFault(whole.apps()),
+  ];
 }
 
 function clientsFault(whole: Whole): string | undefined {
