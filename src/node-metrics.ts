@@ -49,6 +49,9 @@ export function registerNodeMetrics(metrics: Metrics, parts: Parts & { readonly 
     'Deepest mailbox since the start',
     () => runtime.stats().actors.mailboxDepthMax,
   );
+  metrics.gauge('rookery_index_words_bytes', 'Words kept for the next rows of full-text indexes', () => {
+    return runtime.stats().indexWordsBytes;
+  });
   metrics.gauge('rookery_turns_pending', 'Turns that wait for the log', () => runtime.stats().pipeline.pending);
   metrics.gauge('rookery_outbox_ops', 'Committed ops not yet delivered everywhere', () => runtime.stats().outbox);
   metrics.counters('rookery_outbox_resent_total', 'Outbox items sent again', 'part', () => ({

@@ -80,6 +80,8 @@ export interface RuntimeStats {
   readonly handedOver: number;
   /** times that a user with more rows than `rowsMax` was loaded */
   readonly tooManyRows: number;
+  /** memory of words kept for the next rows of full-text indexes; at most `indexWordsBytesMax` */
+  readonly indexWordsBytes: number;
 }
 
 export interface Runtime {

@@ -60,6 +60,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     acked: (shard, idx) => store.acked(shard, idx),
   });
   let tooManyRows = 0;
+  const recentWords = new RecentWords(options.session.indexWordsBytesMax);
   const entities = createEntities();
   const crossing = cluster === undefined ? undefined : createCrossing(cluster);
   const handOvers = crossing && createHandOvers(crossing);
@@ -83,7 +84,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       limits: options.session,
       rules,
       stanzas,
-      recentWords: new RecentWords(options.session.indexWordsBytesMax),
+      recentWords,
       rowsMax: options.rowsMax,
       tooManyRows(user, rows) {
         tooManyRows += 1;
@@ -357,6 +358,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       crossing: crossing?.stats,
       handedOver: handOvers?.moved ?? 0,
       tooManyRows,
+      indexWordsBytes: recentWords.bytes,
     }),
     sweep,
     quiesce: () => quiesce(),

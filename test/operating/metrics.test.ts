@@ -85,6 +85,7 @@ t.test('figures move when something happens', async (t) => {
     'rookery_log_total{what="ops"}',
     'rookery_log_total{what="synced_writes"}',
     'rookery_log_total{what="bytes"}',
+    'rookery_index_words_bytes',
     'rookery_overlay_bytes',
     'rookery_http_requests_total{status="2xx"}',
   ])

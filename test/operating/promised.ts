@@ -17,6 +17,7 @@ export const PROMISED: Readonly<Record<string, string>> = {
   rookery_actor_crashes_total: 'counter',
   rookery_too_many_rows_total: 'counter',
   rookery_mailbox_depth_max: 'gauge',
+  rookery_index_words_bytes: 'gauge',
   rookery_turns_pending: 'gauge',
   rookery_outbox_ops: 'gauge',
   rookery_outbox_resent_total: 'counter',
