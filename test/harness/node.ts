@@ -107,7 +107,9 @@ export async function startTestNode(t: Scope, overrides: ConfigOverrides = {}): 
       for (const name of names) {
         if (made.has(name)) continue;
         made.add(name);
-        await node.accounts.create(`${name}@localhost`, PASSWORD, 'operator');
+        // In a cluster its shard may just be moving. Where the answer was lost, the next one is `conflict`.
+        const create = () => node.accounts.create(`${name}@localhost`, PASSWORD, 'operator');
+        await until(`the account of ${name}`, async () => (await create()) !== 'busy');
       }
     },
     async authenticated(user, options) {
