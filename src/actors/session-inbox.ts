@@ -16,7 +16,7 @@ import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
 import { noteTaken } from './session-fulltext.ts';
 import { pullMissing } from './session-pulls.ts';
-import { pushToRoom } from './session-rooms.ts';
+import { endStaysBefore, pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import { chatRowKey, SEEN_ROW, type Stream, type UserChatRow } from './session-types.ts';
 
@@ -117,7 +117,10 @@ function deliver(
   if (before === NO_CHAT) session.chats += 1;
   const taken = blocked ? passOver(session, seq) : inRoom || push(session, record, seq, mine, n !== undefined);
   if (blocked) onBlockedItem(session, chat, item.seq, record);
-  else if (inRoom) pushToRoom(session, chat, item.seq, record);
+  else if (inRoom) {
+    if (item.first && (item.before ?? 0) > 0) endStaysBefore(session, chat, item.seq);
+    pushToRoom(session, chat, item.seq, record);
+  }
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
   session.lastPointer = next;

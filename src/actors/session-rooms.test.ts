@@ -5,7 +5,7 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { enter as enters, house, leave, ROOM, says } from './house.fixture.ts';
 import { chatKey, groupRows } from './keys.ts';
 import { bodies, GROUP_OPTIONS, presence, SHARDS, TestNode } from './runtime.fixture.ts';
-import { hasGaps, type JoinedRoom, onPresentAsk, pushToRoom } from './session-rooms.ts';
+import { endStaysBefore, hasGaps, type JoinedRoom, onPresentAsk, pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import type { PendingSend, SessionEffect, Stream } from './session-types.ts';
 import { newTurn } from './turn.ts';
@@ -165,6 +165,23 @@ t.test('what was lost on the way is fetched before what comes behind, a page at 
   t.same(one.got(), ['3', '4', '5']);
   t.same([one.room.next, one.loads().length, hasGaps(one.stream as unknown as Stream)], [6, 3, false]);
 });
+
+t.test(
+  'who was taken out and in again is shown nothing of what was said between, and told that it is out',
+  async (t) => {
+    const one = inRoom(28);
+    endStaysBefore(one.session, ROOM, 41);
+    one.push(41, 42);
+    t.same([one.got(), one.loads().length, one.stream.rooms.size], [[], 0, 0]);
+    const [told, ...more] = one.session.turn.effects.flatMap((effect) => (effect.t === 'stanza' ? [effect.xml] : []));
+    t.match(told, /^<presence .*from="[^"]+\/bo".*type="unavailable".*role='none'.*code='110'.*code='333'/s);
+    t.same(more, []);
+    const again = inRoom(40);
+    endStaysBefore(again.session, ROOM, 41);
+    again.push(41, 42);
+    t.same(again.got(), ['41', '42'], 'who has entered since stays');
+  },
+);
 
 t.test('what cannot be had now is asked for again with the next message', async (t) => {
   const one = inRoom(0);

@@ -2,7 +2,7 @@ import type { Element } from 'ltx';
 import type { Jid } from '../xmpp/jid.ts';
 import type { ArchiveEntry } from '../xmpp/mam-view.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
-import { userXml } from '../xmpp/muc-words.ts';
+import { STATUS, userXml } from '../xmpp/muc-words.ts';
 import { stanza, withTo } from '../xmpp/stanza.ts';
 import { lateInRoom, liveInRoom } from './group-seen.ts';
 import { chatKey } from './keys.ts';
@@ -156,6 +156,25 @@ export function pushToRoom(session: SessionState, chat: string, seq: number, rec
     if (seq === room.next) pass(session, stream, chat, room, record, false);
     else fetchMissing(session, stream, chat, room);
   }
+}
+
+/**
+ * The user is a member again, from message `seq` on. A device that has not come so far was in the group as the member of
+ * before, and is out of it: that it was taken out was lost on its way. It is told now. What was said between the two is not
+ * for it, and what is said from now on is when it has entered again.
+ */
+export function endStaysBefore(session: SessionState, chat: string, seq: number): void {
+  let ended = false;
+  for (const stream of session.streams()) {
+    const room = stream.rooms?.get(chat);
+    if (room === undefined || room.next >= seq) continue;
+    stream.rooms?.delete(chat);
+    const attrs = { from: `${chat}/${room.nick}`, to: stream.jid, type: 'unavailable' };
+    const why = userXml({ affiliation: 'member', role: 'none' }, [STATUS.self, STATUS.technical]);
+    session.turn.always({ t: 'stanza', stream, xml: stanza('presence', attrs, why), seq: 0 });
+    ended = true;
+  }
+  if (ended) noteOnline(session);
 }
 
 function pass(
