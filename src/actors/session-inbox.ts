@@ -116,11 +116,9 @@ function deliver(
   });
   if (before === NO_CHAT) session.chats += 1;
   const taken = blocked ? passOver(session, seq) : inRoom || push(session, record, seq, mine, n !== undefined);
+  if (inRoom && item.first && (item.before ?? 0) > 0) endStaysBefore(session, chat, item.seq);
   if (blocked) onBlockedItem(session, chat, item.seq, record);
-  else if (inRoom) {
-    if (item.first && (item.before ?? 0) > 0) endStaysBefore(session, chat, item.seq);
-    pushToRoom(session, chat, item.seq, record);
-  }
+  else if (inRoom) pushToRoom(session, chat, item.seq, record);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
   session.lastPointer = next;

@@ -33,7 +33,7 @@ export interface Rocks {
   /** Pairs in key order, or from the end with `reverse`. */
   query(range: RocksRange, limit: number, reverse?: boolean): [key: Buffer, value: Buffer][];
   keys(range: RocksRange, limit: number): Buffer[];
-  /** The same as `query`, for keys that are text: half the price of a short pair. */
+  /** The same as `query`, for keys that are text: strings are cheaper to make than buffers. */
   textQuery(range: RocksRange, limit: number): [key: string, value: Buffer][];
   /** Reads a range as it is now, whatever is written meanwhile. Must be closed before the database is. */
   cursor(range: RocksRange): RocksCursor;
