@@ -52,6 +52,9 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
     turn.immediate.push({ t: 'nackDelivery', source });
     return;
   }
+  // The first that this inbox has of the membership, by an item of its own or by a pointer.
+  const begins = item.since === undefined ? item.first : (row?.cur ?? 0) < item.since;
+  if (begins && (item.before ?? 0) > 0) endStaysBefore(session, item.chat, (item.since ?? item.seq - 1) + 1);
   if (item.since !== undefined && had < item.seq - 1) return pullMissing(session, { source, item, record }, had + 1);
   deliver(session, item, record, row ?? NO_CHAT, names);
   (rules.ackAfterCommit ? turn.effects : turn.immediate).push({ t: 'ackDelivery', source });
@@ -116,7 +119,6 @@ function deliver(
   });
   if (before === NO_CHAT) session.chats += 1;
   const taken = blocked ? passOver(session, seq) : inRoom || push(session, record, seq, mine, n !== undefined);
-  if (inRoom && item.first && (item.before ?? 0) > 0) endStaysBefore(session, chat, item.seq);
   if (blocked) onBlockedItem(session, chat, item.seq, record);
   else if (inRoom) pushToRoom(session, chat, item.seq, record);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;

@@ -1,8 +1,9 @@
 import t from 'tap';
 import { shardOf } from '../base/hash.ts';
 import type { InboxPointer } from '../xmpp/mam-view.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
 import { enter, NS_MUC, owner, ROOM, SUBMIT, says } from './house.fixture.ts';
-import { inboxStream, sessionKey } from './keys.ts';
+import { chatKey, inboxStream, sessionKey } from './keys.ts';
 import { acks, bodies, GROUP_OPTIONS, REQUEST, SHARDS, type TestClient, TestNode } from './runtime.fixture.ts';
 
 const NO_PAST = `<history maxstanzas='0'/>`;
@@ -73,6 +74,22 @@ t.test('what the disk does not take comes again', async (t) => {
   t.same([inbox(node, b), inbox(node, c)], [upTo(15), upTo(15)]);
   t.same([...new Set(heard(bob))], upTo(15, 2));
   t.equal(node.runtime.stats().outbox, 0);
+});
+
+t.test('the first pointer of a new membership ends the stay of before, whatever is lost between', async (t) => {
+  const { node, b, alice, bob } = await crowd();
+  await alice.send(said(1), said(2), said(3));
+  await node.pass(GROUP_OPTIONS.pointerMs);
+  t.same(heard(bob), upTo(3));
+  // Taken out, which he did not hear of, and in again when six had been said.
+  const item = { t: 'msg', chat: ROOM, seq: 9, first: false, since: 6, before: 3, beforeMs: node.now } as const;
+  const record = { v: 1, from: 'a@x/one', to: ROOM, type: 'groupchat', ts: node.now, inner: '<body>9</body>' } as const;
+  const source = { shard: shardOf(chatKey(ROOM), SHARDS), idx: 900, pos: 0 };
+  node.runtime.toSession(b, { t: 'deliver', source, item, record: record as MessageRecord });
+  await node.settle();
+  const out = bob.conn.take();
+  t.match(out, [/^<presence .*type="unavailable".*code='110'.*code='333'/s]);
+  t.equal(out.length, 1, 'and is shown nothing');
 });
 
 t.test('who is taken out has what was said before, and nothing after', async (t) => {

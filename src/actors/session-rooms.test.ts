@@ -183,6 +183,18 @@ t.test(
   },
 );
 
+t.test('a room that asks a device which enters anew shows it nothing: the answer says where it begins', async (t) => {
+  const one = inRoom(28);
+  one.session.unanswered.set(ROOM, [7]);
+  const pending = { stream: one.stream, send: { kind: 'presence', type: 'available' } };
+  one.session.pendingSends.set(7, pending as unknown as PendingSend);
+  one.ask(40);
+  t.same([one.loads().length, one.room.upTo], [0, 28]);
+  one.session.unanswered.delete(ROOM);
+  one.ask(29);
+  t.equal(one.loads().length, 1);
+});
+
 t.test('what cannot be had now is asked for again with the next message', async (t) => {
   const one = inRoom(0);
   one.push(2);

@@ -245,8 +245,10 @@ export function onPresentAsk(
   for (const resource of resources) {
     const stream = session.stream(resource);
     const room = stream?.rooms?.get(chat);
-    if (stream === undefined || (room === undefined && !isEntering(session, stream, chat))) absent.push(resource);
-    else if (room !== undefined) {
+    const entering = stream !== undefined && isEntering(session, stream, chat);
+    if (stream === undefined || (room === undefined && !entering)) absent.push(resource);
+    else if (room !== undefined && !entering) {
+      // One that enters while it is in may have been taken out without hearing of it: the answer says where it begins.
       room.upTo = Math.max(room.upTo, upTo);
       touch(session, chat);
       fetchMissing(session, stream, chat, room);
