@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { Dedupe, dedupeKey } from './dedupe.ts';
 
@@ -70,4 +72,25 @@ t.test('which sends are the same message', async (t) => {
     const key = dedupeKey(...a);
     t.equal(key !== undefined && key === dedupeKey(...b), same, what);
   }
+});
+
+t.test('what is remembered of a message is not its frame', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const dedupe = new Dedupe({ ...LIMITS, dedupeMs: 1e9, dedupeMax: 10_000 });
+  const heap = (): number => {
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = heap();
+  for (let i = 0; i < 2000; i++) {
+    // As it comes from a socket: one string, and the id cut from it.
+    const frame = Buffer.from(`<message id='an-id-of-a-client-${i}'>${'x'.repeat(10_000)}</message>`).toString();
+    const id = frame.slice(13, frame.indexOf("'", 13));
+    const key = i % 2 === 0 ? dedupeKey(id, undefined, '') : dedupeKey(undefined, id, frame.slice(-10_000));
+    dedupe.add('a', key ?? '', i);
+  }
+  const kept = heap() - before;
+  t.equal(dedupe.size, 2000);
+  t.ok(kept < 2_000_000, `${kept} bytes for 2,000 ids of 20 MB`);
 });

@@ -1,3 +1,5 @@
+import { detached } from '../xmpp/xml-text.ts';
+
 /**
  * Ids of a chat's recent messages, so that a message sent twice is one message (docs/decisions/0003-dedupe.md). Of each
  * sender: what came within `dedupeMs`, and the last `dedupePerSenderMin` whatever their age.
@@ -77,11 +79,12 @@ export class Dedupe {
 /**
  * What makes two sends of one sender the same message (XEP-0359 3.2): the origin-id. A client without origin-ids that
  * resends keeps id and content; ids under 8 characters are counters that start again with each login, so they say
- * nothing. Always a new string: an id as it was parsed would keep its whole frame in memory.
+ * nothing. Always a string by itself: an id as it was parsed, or put together from it (V8 keeps that as a tree), would
+ * keep its whole frame in memory for as long as the id is remembered.
  */
 export function dedupeKey(oid: string | undefined, id: string | undefined, inner: string): string | undefined {
-  if (oid !== undefined) return `o${oid}`;
-  if (id !== undefined && id.length >= ID_CHARS_MIN) return `i${id}\u0000${inner.length}\u0000${fnv(inner)}`;
+  if (oid !== undefined) return detached(`o${oid}`);
+  if (id !== undefined && id.length >= ID_CHARS_MIN) return detached(`i${id}\u0000${inner.length}\u0000${fnv(inner)}`);
   return undefined;
 }
 
@@ -98,7 +101,7 @@ export function retryKey(tok: string): string {
  * before would keep a hash of the content.
  */
 export function goneKey(id: string | undefined): string | undefined {
-  return id !== undefined && id.length >= ID_CHARS_MIN ? `g${id}` : undefined;
+  return id !== undefined && id.length >= ID_CHARS_MIN ? detached(`g${id}`) : undefined;
 }
 
 const ID_CHARS_MIN = 8;
