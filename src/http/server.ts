@@ -37,6 +37,8 @@ export interface HttpServerOptions {
   readonly metrics: Metrics;
   /** milliseconds between looks at the certificate files */
   readonly tlsPollMs?: number;
+  /** milliseconds after which a client that does not read its answer is cut off */
+  readonly stalledMs?: number;
 }
 
 export interface HttpServer {
@@ -53,6 +55,7 @@ export interface HttpServer {
 }
 
 const KEEP_ALIVE_MS = 10_000;
+const STALLED_MS = 30_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const TLS_POLL_MS = 2000;
 
@@ -79,6 +82,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     ? createTlsServer({ ...timeouts, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
     : createServer(timeouts);
   const state = { draining: false };
+  // Uploads and downloads have one of their own; upgraded sockets are pinged (`setTimeout(0)` is the handler's).
+  server.setTimeout(options.stalledMs ?? STALLED_MS);
   attach(server, options, state);
   await listenOn(server, listen);
   const pollMs = options.tlsPollMs ?? TLS_POLL_MS;
