@@ -142,6 +142,20 @@ t.test('who does not read an answer is cut off; an upgraded socket is its handle
   for (const socket of upgraded) socket.destroy();
 });
 
+t.test('sockets are bounded, whatever they are for, and there is room again when one is gone', async (t) => {
+  const { server, metrics } = await started(t, {}, { socketsMax: 2 });
+  const silent = [connect(server.port, '127.0.0.1'), connect(server.port, '127.0.0.1')];
+  for (const socket of silent) await new Promise((resolve) => socket.once('connect', resolve));
+  const asked = 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+  t.equal(await raw(server.port, asked).catch(() => ''), '');
+  t.match(await metrics.text(), /rookery_connections_refused_total\{reason="sockets"\} 1/);
+  silent[0]!.destroy();
+  let answer = '';
+  while (answer === '') answer = await raw(server.port, asked).catch(() => '');
+  t.match(answer, /^HTTP\/1\.1 200 /);
+  silent[1]!.destroy();
+});
+
 t.test('a stopped server refuses upgrades on connections it still has, and takes no new ones', async (t) => {
   const { server } = await started(t);
   const socket = connect(server.port, '127.0.0.1');
