@@ -339,7 +339,7 @@ const defaults: Config = {
     slotSeconds: 300,
     /** milliseconds that an upload or a download may stand still */
     idleTimeoutMs: 30_000,
-    /** milliseconds that an upload may take; 100 MB over a slow phone takes half an hour */
+    /** milliseconds that an upload or a download may take; 100 MB over a slow phone takes half an hour */
     timeoutMs: 3_600_000,
     /** milliseconds between looks for files that are too old */
     sweepMs: 3_600_000,

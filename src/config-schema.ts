@@ -20,6 +20,7 @@ const bool = () => z.boolean({ error: 'must be true or false' });
 const oneOf = <const T extends readonly [string, ...string[]]>(...values: T) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
 const text = (error: string, allowed: (value: string) => boolean) => z.string({ error }).refine(allowed, { error });
+const anyText = () => z.string({ error: 'must be text' });
 const list = (error: string, allowed: (value: string) => boolean) =>
   z.array(text(error, allowed), { error }).readonly();
 const section = <T extends z.core.$ZodLooseShape>(shape: T) =>
@@ -60,9 +61,9 @@ export const configSchema = section({
       /^[A-Za-z0-9_-]{0,32}$/.test(v),
     ),
     natsUrls: list('must be URLs such as nats://host:4222 or tls://host:4222, without a password', isNatsUrl),
-    natsUser: z.string(),
-    natsPassword: z.string(),
-    natsToken: z.string(),
+    natsUser: anyText(),
+    natsPassword: anyText(),
+    natsToken: anyText(),
     natsCredsFile: path(),
     natsNkeyFile: path(),
     natsCaFile: path(),
@@ -206,7 +207,7 @@ export const configSchema = section({
     store: oneOf('disk', 's3'),
     dir: text('must be the path of a folder, or empty', (v) => !v.includes('\0')),
     publicUrl: text('must be an http:// or https:// URL without a query, or empty', isBaseUrl),
-    secret: z.string(),
+    secret: anyText(),
     maxBytes: int(1, 5 * GIB),
     quotaBytes: int(64 * KIB, 1024 * GIB),
     quotaHours: int(1, 24 * 365),

@@ -142,7 +142,11 @@ t.test('each fault names the key, the variable and what is allowed', async (t) =
     ],
     [
       { ROOKERY_UPLOAD_PUBLIC_URL: 'https://u:p@files.example.org/' },
-      'upload.publicUrl (ROOKERY_UPLOAD_PUBLIC_URL) is "https://u:p@files.example.org/": must be an http:// or https:// URL without a query, or empty',
+      'upload.publicUrl (ROOKERY_UPLOAD_PUBLIC_URL) is "https://…@files.example.org/": must be an http:// or https:// URL without a query, or empty',
+    ],
+    [
+      { ROOKERY_STORAGE_FREE_BYTES_MIN: '1000000000' },
+      'upload.freeBytesMin (ROOKERY_UPLOAD_FREE_BYTES_MIN) must be at least storage.freeBytesMin, or files would stop messages',
     ],
     [{ ROOKERY_LISTEN_PATHS: '' }, 'listen.paths (ROOKERY_LISTEN_PATHS) must name at least one path, none twice'],
     [{ ROOKERY_PROFILE: 'fast' }, 'profile (ROOKERY_PROFILE) is "fast": must be one of default, bench'],
@@ -172,6 +176,17 @@ t.test('a config file with unknown or misplaced settings is told so', async (t) 
     ['text', 'the config file must export an object of sections'],
   ];
   for (const [file, fault] of table) t.same(faultsOf({}, {}, file), [fault], JSON.stringify(file));
+});
+
+t.test('no fault repeats a secret', async (t) => {
+  const file = { cluster: { natsPassword: 12_345_678, natsToken: null, natsUser: 5 }, upload: { secret: 98_765 } };
+  t.same(faultsOf({ ROOKERY_CLUSTER_NATS_URLS: 'nats://a:4222,nats://me:12345678@h:4222' }, {}, file), [
+    'cluster.natsUrls (ROOKERY_CLUSTER_NATS_URLS) is "nats://…@h:4222": must be URLs such as nats://host:4222 or tls://host:4222, without a password',
+    'cluster.natsUser (ROOKERY_CLUSTER_NATS_USER) is 5: must be text',
+    'cluster.natsPassword (ROOKERY_CLUSTER_NATS_PASSWORD) must be text',
+    'cluster.natsToken (ROOKERY_CLUSTER_NATS_TOKEN) must be text',
+    'upload.secret (ROOKERY_UPLOAD_SECRET) must be text',
+  ]);
 });
 
 t.test('all faults are told together, and the exit code is 2', async (t) => {

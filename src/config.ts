@@ -44,6 +44,9 @@ export class ConfigError extends ExitError {
   }
 }
 
+/** Settings whose values no fault repeats. */
+const SECRETS: ReadonlySet<string> = new Set(['cluster.natsPassword', 'cluster.natsToken', 'upload.secret']);
+
 /** Settings that must fit each other. `holds` is asked only when every setting is allowed by itself. */
 const RELATIONS: readonly { readonly key: string; readonly holds: (c: Config) => boolean; readonly message: string }[] =
   [
@@ -147,6 +150,12 @@ const RELATIONS: readonly { readonly key: string; readonly holds: (c: Config) =>
       key: 'upload.totalBytesMax',
       holds: ({ upload }) => upload.totalBytesMax >= upload.maxBytes,
       message: 'must be at least upload.maxBytes, or the largest file could never be uploaded',
+    },
+    {
+      key: 'upload.freeBytesMin',
+      holds: ({ upload, storage }) =>
+        !upload.enabled || upload.store !== 'disk' || upload.dir !== '' || upload.freeBytesMin >= storage.freeBytesMin,
+      message: 'must be at least storage.freeBytesMin, or files would stop messages',
     },
     {
       key: 'upload.uploadsPerUserMax',
@@ -253,7 +262,12 @@ function faultsOf(issue: z.core.$ZodIssue, merged: unknown, defaults: ReadonlyMa
   const key = path.slice(0, path.findIndex((part) => /^\d+$/.test(part)) >>> 0).join('.');
   const value = path.reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], merged);
   const env = defaults.has(key) ? envNamesOf(key) : [];
-  return [{ key, env, message: `is ${JSON.stringify(value)}: ${issue.message}` }];
+  return [{ key, env, message: SECRETS.has(key) ? issue.message : `is ${shown(value)}: ${issue.message}` }];
+}
+
+/** A value as it is, but for what stands before the @ of a URL: faults are kept in logs. */
+function shown(value: unknown): string {
+  return String(JSON.stringify(value)).replace(/\/\/[^/"]*@/g, '//…@');
 }
 
 function isSection(value: unknown): value is Record<string, unknown> {

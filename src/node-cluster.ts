@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { calls } from './actors/calls.ts';
 import { ClusterNodes, clusterNodesDefaults } from './actors/cluster-nodes.ts';
 import { createReplicatedPipeline, type ReplicatedPipeline } from './actors/replicated-pipeline.ts';
@@ -21,6 +20,7 @@ import type { ClusterStats } from './node-cluster-metrics.ts';
 import { claimData, mustBeNew } from './node-folder.ts';
 import { storeHooks } from './node-log.ts';
 import { leaveShards, movesOf } from './node-moves.ts';
+import { natsOptionsOf } from './node-nats.ts';
 import { storeOptionsOf } from './node-options.ts';
 import { carryOut, type Order, type OrderAnswer, type OrderMessage, Orders } from './node-orders.ts';
 import { decodeOp, encodeOp } from './storage/codec.ts';
@@ -34,7 +34,7 @@ import type { ConfigStore } from './transport/config-store.ts';
 import { natsConfigStore } from './transport/config-store-nats.ts';
 import { startHeartbeats } from './transport/heartbeat.ts';
 import { checkNats } from './transport/nats-checks.ts';
-import { connectNats, type NatsOptions } from './transport/nats-link.ts';
+import { connectNats } from './transport/nats-link.ts';
 import { VERSION } from './version.ts';
 
 /** What a node of a cluster has instead of a store and a bus of its own. */
@@ -375,24 +375,4 @@ function eventOf({ t, member }: Move): Parameters<ShardHost['request']>[1] {
   return t === 'addReplica'
     ? { t: 'replicas', add: [member], remove: [] }
     : { t: 'replicas', add: [], remove: [member] };
-}
-
-async function natsOptionsOf({ cluster }: Config): Promise<NatsOptions> {
-  const text = async (file: string): Promise<string | undefined> => (file === '' ? undefined : readFile(file, 'utf8'));
-  const set = <K extends string>(key: K, value: string | undefined): { [P in K]?: string } =>
-    (value === undefined || value === '' ? {} : { [key]: value }) as { [P in K]?: string };
-  const tls = {
-    ...set('ca', await text(cluster.natsCaFile)),
-    ...set('cert', await text(cluster.natsCertFile)),
-    ...set('key', await text(cluster.natsKeyFile)),
-  };
-  return {
-    urls: cluster.natsUrls,
-    ...set('user', cluster.natsUser),
-    ...set('password', cluster.natsPassword),
-    ...set('token', cluster.natsToken),
-    ...set('creds', await text(cluster.natsCredsFile)),
-    ...set('nkey', (await text(cluster.natsNkeyFile))?.trim()),
-    ...(Object.keys(tls).length > 0 && { tls }),
-  };
 }

@@ -74,6 +74,8 @@ export interface Node {
 /** Threads of PBKDF2 at once, and behind them; one more is told to try again (RFC 6120 6.5.10 temporary-auth-failure). */
 const DERIVATIONS = { runningMax: 2, waitingMax: 256 } as const;
 const ASK_TIMEOUT_MS = 10_000;
+/** Sockets beyond `limits.connectionsMax` for HTTP alone: files, the web client, health, handshakes. */
+const HTTP_SOCKETS = 4000;
 /** Rooms that the service lists at most; those with the first addresses. */
 const ROOMS_LISTED_MAX = 10_000;
 
@@ -253,6 +255,7 @@ async function openDoors(config: Config, log: Log, core: Core): Promise<Node> {
     onUpgrade: (request, socket, head, client) => listener.upgrade(request, socket, head, client),
     log,
     metrics,
+    socketsMax: config.limits.connectionsMax + HTTP_SOCKETS,
   });
   if (uploads) announceUploads(uploads, config, http.port, http.secure, log);
   const urls = urlsOf(config, http);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { hashAt, MORE, PACKED, packedWords, TEXT_MAX, wordHash, wordsOf } from './words.ts';
+import { firstWordsOf, hashAt, MORE, PACKED, packedWords, TEXT_MAX, wordHash, wordsOf } from './words.ts';
 
 const segmenter = new Intl.Segmenter('und', { granularity: 'word' });
 
@@ -105,4 +105,28 @@ t.test('a text is bounded', async (t) => {
   const ends = (text: string): boolean => packedWords(text, TEXT_MAX).length / PACKED === TEXT_MAX / 2;
   t.ok(ends(long));
   t.ok(ends(`é${long}`));
+});
+
+t.test('a long text without a space costs little more than a short one', async (t) => {
+  const endless = ['漢', 'ก', '我喜欢北京大学', '\u0f71\u0f72\u0316', '\u0315\u0300'];
+  for (const text of endless) {
+    const long = text.repeat(Math.ceil(TEXT_MAX / text.length));
+    packedWords(long, 256);
+    const before = process.cpuUsage();
+    for (let i = 0; i < 10; i += 1) packedWords(long, 256);
+    const { user, system } = process.cpuUsage(before);
+    // 400 to 1000 ms if the Segmenter, or the sorting of marks, gets all of it.
+    t.ok(user + system < 200_000, `${text}: ${(user + system) / 1000} ms`);
+  }
+});
+
+t.test('what is cut is whole, and the first words are the first of all', async (t) => {
+  const pairs = `我${'𠀀'.repeat(2000)}`;
+  t.equal(wordsOf(pairs).join(''), pairs);
+  for (const word of wordsOf(pairs)) t.ok(word.isWellFormed?.() ?? !/^[\udc00-\udfff]|[\ud800-\udbff]$/.test(word));
+  for (const text of ['我喜欢北京大学 和 东京', 'añb c d', 'ภาษาไทย']) {
+    const all = wordsOf(text);
+    for (let max = 0; max <= all.length + 1; max += 1) t.same(firstWordsOf(text, max), all.slice(0, max));
+  }
+  t.same(wordsOf(`e${'\u0301'.repeat(5000)}t`), ['et']);
 });

@@ -1,7 +1,17 @@
 #!/usr/bin/env node
+import { EXIT } from '../base/errors.ts';
 import type { NodeModule } from './io.ts';
-import { run } from './run.ts';
 
+/** As in package.json: npm warns of an older one and goes on. */
+const [MAJOR, MINOR] = [20, 19] as const;
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < MAJOR || (major === MAJOR && minor < MINOR)) {
+  process.stderr.write(`rookery: this is Node.js ${process.versions.node}, and ${MAJOR}.${MINOR} or newer is needed\n`);
+  process.exit(EXIT.usage);
+}
+
+// Not before: an older one may not be able to load it.
+const { run } = await import('./run.ts');
 const code = await run(process.argv.slice(2), {
   env: process.env,
   stdin: process.stdin,

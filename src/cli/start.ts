@@ -62,7 +62,8 @@ async function serve(io: Io, config: Config): Promise<void> {
   try {
     checkOwner(config.node.dataDir);
     const { startNode } = await io.loadNode();
-    const node = await withProgress(io, 'starting: reading the log', startNode(config));
+    const doing = config.cluster.name === '' ? 'reading the log' : 'asking NATS and reading the log';
+    const node = await withProgress(io, `starting: ${doing}`, startNode(config));
     for (const line of banner(config, node)) tell(io, line);
     await stop.asked;
     tell(io, 'stopping: streams are told to reconnect; once more to force');

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { EXIT } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
@@ -137,6 +138,21 @@ t.test('when no node runs the data folder is opened for the one question, and cl
   const refused = new TestIo({ env, node: { openAdmin } });
   t.equal(await run(['user', 'remove', 'bob', '-y'], refused), EXIT.refused);
   t.equal(open, 0);
+});
+
+t.test('a folder that is not there is made for an account, with a word, and for nothing else', async (t) => {
+  const folder = join(t.testdir({}), 'data');
+  const users = new Map<string, string>();
+  const openAdmin = async () => ({ api: memoryAdmin(users), close: async () => {} });
+  for (const args of [['list'], ['remove', 'bob', '--yes'], ['passwd', 'bob', '--password', 'x']]) {
+    const io = new TestIo({ env: { ROOKERY_DATA_DIR: folder }, node: { openAdmin } });
+    t.equal(await run(['user', ...args], io), EXIT.notRunning, args.join(' '));
+    t.match(io.err, `rookery: there is no folder ${folder}: name the right --data-dir\n`);
+  }
+  const io = new TestIo({ env: { ROOKERY_DATA_DIR: folder }, node: { openAdmin } });
+  io.type('x\n');
+  t.equal(await run(['user', 'add', 'alice', '--password-stdin'], io), EXIT.ok);
+  t.equal(io.err, `there is no folder ${folder} yet: it is made\nadded alice\n`);
 });
 
 t.test("a member's folder is not opened for it: accounts lie on all nodes of the cluster", async (t) => {

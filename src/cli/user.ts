@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { EXIT, ExitError } from '../base/errors.ts';
 import type { Config } from '../config.ts';
@@ -49,7 +51,7 @@ export function userCommand(program: Command, io: Io): void {
     .addHelpText('after', ADD_EXAMPLES)
     .action(async (name: string, flags: CommonFlags & PasswordFlags) => {
       const password = await passwordFor(io, flags);
-      await withAdmin(io, flags, (api) => api.addUser(name, password));
+      await withAdmin(io, flags, (api) => api.addUser(name, password), true);
       tell(io, `added ${name}`);
     });
   withPasswordOptions(withCommonOptions(user.command('passwd <user>')))
@@ -98,14 +100,19 @@ async function list(io: Io, flags: ListFlags): Promise<void> {
   if (found.length > limit) tell(io, `there are more; --limit ${limit * 10} shows them`);
 }
 
-/** Asks the running node, else opens the data folder for one question. */
-async function withAdmin<T>(io: Io, flags: CommonFlags, question: (api: AdminApi) => Promise<T>): Promise<T> {
+/** Asks the running node, else opens the data folder for one question. @param makes whether it may make the folder */
+async function withAdmin<T>(
+  io: Io,
+  flags: CommonFlags,
+  question: (api: AdminApi) => Promise<T>,
+  makes = false,
+): Promise<T> {
   const config = await configOf(io.env, flags);
   try {
     return await question(adminClient(adminSocketPath(config.node.dataDir)));
   } catch (error) {
     if (!(error instanceof NotRunningError)) throw error;
-    return await offline(io, config, question);
+    return await offline(io, config, question, makes);
   }
 }
 
@@ -113,7 +120,7 @@ async function withAdmin<T>(io: Io, flags: CommonFlags, question: (api: AdminApi
  * A member of a cluster is not opened: its folder has a share of the accounts, and nobody may write there but by way of
  * the other copies. @throws ExitError (notRunning)
  */
-async function offline<T>(io: Io, config: Config, question: (api: AdminApi) => Promise<T>): Promise<T> {
+async function offline<T>(io: Io, config: Config, question: (api: AdminApi) => Promise<T>, makes: boolean): Promise<T> {
   const { name } = config.cluster;
   if (name !== '')
     throw new ExitError(
@@ -121,7 +128,14 @@ async function offline<T>(io: Io, config: Config, question: (api: AdminApi) => P
         'start the node, or ask at one that runs',
       EXIT.notRunning,
     );
-  checkOwner(config.node.dataDir);
+  const { dataDir } = config.node;
+  checkOwner(dataDir);
+  if (!existsSync(dataDir)) {
+    // Mostly mistyped, or the default folder seen from elsewhere.
+    const line = `there is no folder ${resolve(dataDir)}`;
+    if (!makes) throw new ExitError(`${line}: name the right --data-dir`, EXIT.notRunning);
+    tell(io, `${line} yet: it is made`);
+  }
   const { openAdmin } = await io.loadNode();
   const admin = await withProgress(io, 'no node runs; opening the data folder', openAdmin(config));
   try {

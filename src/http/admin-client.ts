@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { codeOf } from '../base/errors.ts';
+import { codeOf, EXIT, ExitError } from '../base/errors.ts';
 import { ADMIN_REFUSALS, type AdminApi, AdminError, type AdminRefusal } from './admin.ts';
 import { clusterClient } from './admin-cluster-client.ts';
 
@@ -17,7 +17,7 @@ interface Answer {
 
 /**
  * The admin API of a running node, over its socket. Each method throws NotRunningError when no node is there,
- * AdminError when it says no, Error when its answer makes no sense.
+ * AdminError when it says no, ExitError when this user may not ask, Error when its answer makes no sense.
  */
 export function adminClient(socketPath: string): AdminApi {
   const ask = async (method: string, path: string, body?: unknown): Promise<unknown> => {
@@ -54,12 +54,24 @@ function exchange(socketPath: string, method: string, path: string, body: unknow
       });
     });
     request.on('timeout', () => request.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
-    request.on('error', (error) => reject(isAbsent(error) ? new NotRunningError('no node runs here') : error));
+    request.on('error', (error) => reject(reasonOf(error, socketPath)));
     request.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 
-/** ECONNREFUSED: the socket file of a node that was killed. */
-function isAbsent(error: Error): boolean {
-  return ['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(codeOf(error) ?? '');
+function reasonOf(error: Error, socketPath: string): Error {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+    // The socket file of a node that was killed.
+    case 'ECONNREFUSED':
+      return new NotRunningError('no node runs here');
+    case 'EACCES':
+    case 'EPERM': {
+      const line = `${socketPath} is not for this user: run this as the one that the node runs as (sudo -u rookery …)`;
+      return new ExitError(line, EXIT.storageRefused, { cause: error });
+    }
+    default:
+      return error;
+  }
 }

@@ -1,8 +1,9 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { EXIT } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { memoryAdmin, STATUS } from './admin.fixture.ts';
 import { type AdminApi, USERS_MAX } from './admin.ts';
@@ -120,6 +121,27 @@ t.test('a node that is alone refuses them', async (t) => {
 t.test('only its own user may open the socket', async (t) => {
   const { socketPath } = await started(t);
   t.equal(statSync(socketPath).mode & 0o777, 0o600);
+});
+
+t.test('another user is told so in one line, with the exit code of a folder refused', async (t) => {
+  const { socketPath, client } = await started(t);
+  // Root may open everything.
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  else chmodSync(socketPath, 0);
+  try {
+    await t.rejects(client.status(), {
+      exitCode: EXIT.storageRefused,
+      message: /^\S+ is not for this user: run this as/,
+    });
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+});
+
+t.test('below a file there is no folder, and no node', async (t) => {
+  const file = join(t.testdir({ file: '' }), 'file');
+  await t.rejects(adminClient(adminSocketPath(join(file, 'data'))).status(), NotRunningError);
 });
 
 t.test('a socket left behind is replaced, and gone after close', async (t) => {

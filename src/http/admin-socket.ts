@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { EXIT, ExitError } from '../base/errors.ts';
+import { codeOf, EXIT, ExitError } from '../base/errors.ts';
 
 /** Bytes of a Unix socket's path on the strictest system (macOS: 104 with the end mark). */
 const PATH_BYTES_MAX = 100;
@@ -25,12 +25,12 @@ export function adminSocketPath(dataDir: string): string {
   return join(own, `${createHash('sha256').update(folder).digest('hex').slice(0, 16)}.sock`);
 }
 
-/** The folder by its one real name, however it was written; as written when it does not exist yet. */
+/** The folder by its one real name, however it was written; as written when it does not exist, or cannot be seen. */
 function realOf(folder: string): string {
   try {
     return realpathSync(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return folder;
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error) ?? '')) return folder;
     throw error;
   }
 }

@@ -82,6 +82,11 @@ t.test('a host header that is no host is not repeated', async (t) => {
     ["x'/><script>", undefined],
     ['a b', undefined],
     ['user@host', undefined],
+    ['chat.example:65535', 'chat.example:65535'],
+    ['chat.example:99999', undefined],
+    ['1.2.3.4.5', undefined],
+    ['[::g]', undefined],
+    ['[:::]', undefined],
   ];
   for (const [header, host] of table) t.equal(ask([], '203.0.113.5', { host: header }).host, host, header);
   t.equal(ask(['10.0.0.1'], '10.0.0.1', { host: 'inside', 'x-forwarded-host': 'chat.example' }).host, 'chat.example');

@@ -88,7 +88,9 @@ function last(header: string | string[] | undefined, count: number): string[] {
 }
 
 function hostOf(header: string | undefined): string | undefined {
-  return header !== undefined && header.length <= 260 && HOST.test(header) ? header.toLowerCase() : undefined;
+  if (header === undefined || header.length > 260 || !HOST.test(header)) return undefined;
+  // Ports above 65535 and addresses such as 1.2.3.4.5: whoever makes a URL of it must not fail.
+  return URL.canParse(`http://${header}`) ? header.toLowerCase() : undefined;
 }
 
 function normalise(address: string | undefined): string | undefined {

@@ -117,6 +117,45 @@ t.test('what is not HTTP is told so and cut off', async (t) => {
   t.match(await raw(server.port, "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>\r\n\r\n"), /^HTTP\/1\.1 400 /);
 });
 
+t.test('who does not read an answer is cut off; an upgraded socket is its handler’s', async (t) => {
+  const routes = { '/': () => text(200, 'x'.repeat(20_000_000)) };
+  const upgraded: Socket[] = [];
+  const onUpgrade: HttpServerOptions['onUpgrade'] = (_request, socket) => {
+    upgraded.push((socket as Socket).setTimeout(0));
+    socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+  };
+  const { server } = await started(t, {}, { routes, onUpgrade, stalledMs: 200 });
+  const webSocket = connect(server.port, '127.0.0.1', () => webSocket.write(upgrade('/ws')));
+  t.teardown(() => webSocket.destroy());
+  const stalled = connect(server.port, '127.0.0.1', () => stalled.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
+  stalled.pause();
+  let bytes = 0;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  stalled.on('data', (chunk) => {
+    bytes += chunk.length;
+  });
+  stalled.on('error', () => {});
+  stalled.resume();
+  await new Promise((resolve) => stalled.on('close', resolve));
+  t.ok(bytes < 20_000_000, 'the rest of it was not sent');
+  t.equal(upgraded[0]?.destroyed, false);
+  for (const socket of upgraded) socket.destroy();
+});
+
+t.test('sockets are bounded, whatever they are for, and there is room again when one is gone', async (t) => {
+  const { server, metrics } = await started(t, {}, { socketsMax: 2 });
+  const silent = [connect(server.port, '127.0.0.1'), connect(server.port, '127.0.0.1')];
+  for (const socket of silent) await new Promise((resolve) => socket.once('connect', resolve));
+  const asked = 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+  t.equal(await raw(server.port, asked).catch(() => ''), '');
+  t.match(await metrics.text(), /rookery_connections_refused_total\{reason="sockets"\} 1/);
+  silent[0]!.destroy();
+  let answer = '';
+  while (answer === '') answer = await raw(server.port, asked).catch(() => '');
+  t.match(answer, /^HTTP\/1\.1 200 /);
+  silent[1]!.destroy();
+});
+
 t.test('a stopped server refuses upgrades on connections it still has, and takes no new ones', async (t) => {
   const { server } = await started(t);
   const socket = connect(server.port, '127.0.0.1');

@@ -35,8 +35,12 @@ export interface HttpServerOptions {
   readonly onUpgrade: UpgradeHandler;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** sockets at once, upgraded or not; one more is closed unheard. Each takes one of the process's open files */
+  readonly socketsMax?: number;
   /** milliseconds between looks at the certificate files */
   readonly tlsPollMs?: number;
+  /** milliseconds after which a client that does not read its answer is cut off */
+  readonly stalledMs?: number;
 }
 
 export interface HttpServer {
@@ -53,6 +57,7 @@ export interface HttpServer {
 }
 
 const KEEP_ALIVE_MS = 10_000;
+const STALLED_MS = 30_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const TLS_POLL_MS = 2000;
 
@@ -79,6 +84,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     ? createTlsServer({ ...timeouts, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
     : createServer(timeouts);
   const state = { draining: false };
+  // Uploads and downloads have one of their own; upgraded sockets are pinged (`setTimeout(0)` is the handler's).
+  server.setTimeout(options.stalledMs ?? STALLED_MS);
+  if (options.socketsMax !== undefined) server.maxConnections = options.socketsMax;
   attach(server, options, state);
   await listenOn(server, listen);
   const pollMs = options.tlsPollMs ?? TLS_POLL_MS;
@@ -145,6 +153,12 @@ function attach(server: Server, options: HttpServerOptions, state: { readonly dr
     refusals[decision.reason].n++;
     log.debug({ address: client.address, reason: decision.reason }, 'upgrade refused');
     refuseUpgrade(socket, decision.status, decision.line);
+  });
+  const refusedSockets = metrics.counter('rookery_connections_refused_total', 'Sockets refused, by reason', {
+    reason: 'sockets',
+  });
+  server.on('drop', () => {
+    refusedSockets.n++;
   });
   server.on('clientError', (error, socket) => {
     if (socket.writable && codeOf(error) !== 'ECONNRESET') refuseUpgrade(socket, 400, 'not an HTTP/1.1 request');

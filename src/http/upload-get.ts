@@ -6,15 +6,25 @@ import type { FileStore } from './file-store.ts';
 /** Seconds that a URL of the store itself is good for: a download begins with it at once. */
 const DIRECT_SECONDS = 300;
 
+export interface GetTimes {
+  /** milliseconds that the file will be kept */
+  readonly leftMs: number;
+  /** milliseconds without a byte after which the socket is cut */
+  readonly idleTimeoutMs: number;
+  /** milliseconds that it may take: who reads a byte now and then must not keep the place of others */
+  readonly timeoutMs: number;
+}
+
 /** @returns bytes sent */
 export async function sendFile(
   store: FileStore,
   { id, name }: { readonly id: string; readonly name: string },
   request: IncomingMessage,
   response: ServerResponse,
-  { leftMs, idleTimeoutMs }: { readonly leftMs: number; readonly idleTimeoutMs: number },
+  { leftMs, idleTimeoutMs, timeoutMs }: GetTimes,
 ): Promise<number> {
   const file = leftMs > 0 ? await store.open(id) : undefined;
+  let late: NodeJS.Timeout | undefined;
   try {
     // The name is part of the URL: what a link says is what is saved.
     if (file === undefined || (file.facts.name ?? name) !== name) return notFound(request, response);
@@ -34,10 +44,12 @@ export async function sendFile(
     }
     const bytes = await file.read(range.from, range.to);
     response.setTimeout(idleTimeoutMs, () => response.destroy());
+    late = setTimeout(() => response.destroy(), timeoutMs).unref();
     response.writeHead(status, headers);
     await pipeline(bytes, response);
     return range.to - range.from + 1;
   } finally {
+    clearTimeout(late);
     await file?.close();
   }
 }

@@ -170,23 +170,43 @@ t.test('downloads at once are bounded', async (t) => {
   );
 });
 
+/** What a file without an end is read from. */
+const endlessly =
+  (close: () => void): FileStore['open'] =>
+  async () => ({
+    facts: { name: 'secret-name.png', bytes: 1e12, type: 'image/png' },
+    read: async () =>
+      new Readable({
+        read() {
+          this.push(Buffer.alloc(65_536));
+        },
+      }),
+    close: async () => close(),
+  });
+
+t.test('a download takes no longer than an upload may', async (t) => {
+  let closed = 0;
+  const open = endlessly(() => {
+    closed += 1;
+  });
+  const { put, lines, uploads } = await serving(t, but(await disk(t), { open }), { timeoutMs: 200 });
+  const { slot } = await put('12345');
+  const asked = begin(slot.get, 'GET', {});
+  const cut = new Promise((resolve) => asked.on('response', (response) => response.on('error', resolve).resume()));
+  asked.end();
+  t.match(await cut, { code: 'ECONNRESET' });
+  while (uploads.stats().running.downloads > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(closed, 1);
+  t.notMatch(lines.join(''), /failed/);
+});
+
 t.test('a download that the client leaves is no fault, and closes its file', async (t) => {
   const store = await disk(t);
   let closed = 0;
-  const endless = but(store, {
-    open: async () => ({
-      facts: { name: 'secret-name.png', bytes: 1e12, type: 'image/png' },
-      read: async () =>
-        new Readable({
-          read() {
-            this.push(Buffer.alloc(65_536));
-          },
-        }),
-      close: async () => {
-        closed += 1;
-      },
-    }),
+  const open = endlessly(() => {
+    closed += 1;
   });
+  const endless = but(store, { open });
   const { put, lines, uploads } = await serving(t, endless);
   const { slot } = await put('12345');
   const asked = begin(slot.get, 'GET', {});

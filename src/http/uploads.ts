@@ -217,7 +217,7 @@ export class Uploads implements SlotSource {
     try {
       const { id, name } = file ?? { id: '00000', name: '' };
       const leftMs = file === undefined ? 0 : (dayOfFile(id) + 1 + options.retentionDays) * DAY_MS - clock.now();
-      const times = { leftMs, idleTimeoutMs: options.idleTimeoutMs };
+      const times = { leftMs, idleTimeoutMs: options.idleTimeoutMs, timeoutMs: options.timeoutMs };
       // Others are counted meanwhile: the sum is read when this one has ended.
       const sent = await sendFile(store, { id, name }, request, response, times);
       this.#bytes.sent += sent;

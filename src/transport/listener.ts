@@ -74,7 +74,12 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
   function refuse(socket: Duplex, status: string, reason: string, retryMs = 0): void {
     refused[reason] = (refused[reason] ?? 0) + 1;
     const retry = retryMs > 0 ? `Retry-After: ${Math.ceil(retryMs / 1000)}\r\n` : '';
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n${retry}\r\n${reason}\n`);
+    // Node takes its own listeners off an upgraded socket: a reset would end the process.
+    socket.on('error', () => socket.destroy());
+    // Not when the peer ends its half as well: it may never do so.
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n${retry}\r\n${reason}\n`, () =>
+      socket.destroy(),
+    );
   }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, peer: Peer): void {

@@ -168,7 +168,7 @@ async function firstConnection(options: NodeConnectionOptions, msMax: number): P
         );
       if (performance.now() >= until)
         throw new NatsUnreachableError(
-          `no NATS server at ${servers} within ${msMax} ms (${messageOf(error)}): start one, or correct nats.urls`,
+          `no NATS server at ${servers} within ${msMax} ms (${messageOf(error)}): start one, or correct cluster.natsUrls`,
           { cause: error },
         );
     }

@@ -108,6 +108,20 @@ t.test('a command line that makes no sense ends with code 2', async (t) => {
   t.match(refused.err, /unknown option '--prot'/);
 });
 
+t.test('a Node.js that is too old is told so, whatever is asked', async (t) => {
+  const as = (version: string) => ({
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
+      `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`,
+    )}`,
+  });
+  for (const version of ['18.20.4', '20.18.3']) {
+    const refused = await rookery(['--version'], as(version));
+    t.equal(refused.code, 2);
+    t.equal(refused.err, `rookery: this is Node.js ${version}, and 20.19 or newer is needed\n`);
+  }
+  for (const version of ['20.19.0', '22.1.0']) t.equal((await rookery(['--version'], as(version))).code, 0);
+});
+
 t.test('user and status against a running node, then against the stopped folder', { timeout: 120_000 }, async (t) => {
   const node = await serve(t);
   const at = ['--data-dir', node.dataDir];

@@ -9,7 +9,7 @@ import { type Serving, serve } from './rookery.ts';
 
 /** Files and a process that is killed; and what of them is in the log. */
 const NAME = 'holiday-of-ann-4f1c.jpg';
-const env = { ROOKERY_LOG_LEVEL: 'trace', ROOKERY_UPLOAD_FREE_BYTES_MIN: '0' };
+const env = { ROOKERY_LOG_LEVEL: 'trace', ROOKERY_UPLOAD_FREE_BYTES_MIN: '0', ROOKERY_STORAGE_FREE_BYTES_MIN: '0' };
 
 async function loggedIn(node: Serving): Promise<Client> {
   const client = await connect(node.url);
