@@ -257,6 +257,7 @@ function importStream(
     held,
     rooms: importRooms(session, blob.rooms),
     probes: undefined,
+    asked: 0,
     iqs: fullBucket(),
     presences: fullBucket(),
   };

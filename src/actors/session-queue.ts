@@ -22,6 +22,13 @@ export function answerThatFits(xml: string, { out }: StreamManagement, { unacked
   return refused === open ? xml : `${refused}${errorInner('resource-constraint')}</iq>`;
 }
 
+/** An iq of type get or set, as stanza.ts writes it; reads the outer tag only. */
+export function isRequest(xml: string): boolean {
+  if (!xml.startsWith('<iq ')) return false;
+  const open = xml.slice(0, xml.indexOf('>'));
+  return open.includes(' type="get"') || open.includes(' type="set"');
+}
+
 /** XEP-0352: under which key a presence may wait; reads the outer tag only. */
 export function holdKeyOf(xml: string): string | undefined {
   const open = xml.slice(0, xml.indexOf('>'));

@@ -108,13 +108,20 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
   }
 }
 
-/** Over the rate a request is refused; an answer cannot be, and whoever waits for it must not be left to wait. */
+/**
+ * Over the rate a request is refused; an answer cannot be, and whoever waits for it must not be left to wait. How often a
+ * client is asked is up to others, whose rates bound it: only answers that nobody waits for count against its own.
+ */
 function mayAsk(session: SessionState, stream: Stream, el: Element): boolean {
   const { iqsPerSecond, iqsBurst } = session.parts.limits;
-  if (takeToken(stream.iqs, iqsPerSecond, iqsBurst, session.now)) return true;
   const { type } = el.attrs;
-  if (type === 'result' || type === 'error')
-    endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many iqs' });
+  const answers = type === 'result' || type === 'error';
+  if (answers && stream.asked > 0) {
+    stream.asked -= 1;
+    return true;
+  }
+  if (takeToken(stream.iqs, iqsPerSecond, iqsBurst, session.now)) return true;
+  if (answers) endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many iqs' });
   else sendError(session, stream, el, 'resource-constraint', { text: 'You ask faster than this server allows: wait' });
   return false;
 }

@@ -20,7 +20,7 @@ import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import { notingNewContact, onPepPeer } from './session-pep.ts';
 import { onPulled, type Pull } from './session-pulls.ts';
-import { holdKeyOf } from './session-queue.ts';
+import { holdKeyOf, isRequest } from './session-queue.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
@@ -357,6 +357,7 @@ export class SessionState implements SessionPort {
 
   send(stream: StreamPort, xml: string): void {
     const one = stream as Stream;
+    if (isRequest(xml)) one.asked += 1;
     this.sendHeld(one, xml, one.inactive && xml.startsWith('<presence') ? holdKeyOf(xml) : undefined);
   }
 

@@ -73,6 +73,7 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     held: undefined,
     rooms: undefined,
     probes: undefined,
+    asked: 0,
     iqs: fullBucket(),
     presences: fullBucket(),
   };

@@ -99,6 +99,8 @@ export interface Stream extends StreamPort {
   rooms: Map<string, JoinedRoom> | undefined;
   /** messages of groups that it has been sent and has not acknowledged; made when first needed */
   probes: Probe[] | undefined;
+  /** requests handed to its client that it has not answered; an answer to one is within every rate */
+  asked: number;
   /** rates of what is no message; full again after a hand-over */
   readonly iqs: TokenBucket;
   readonly presences: TokenBucket;
