@@ -14,6 +14,7 @@ import { BLOCKED_ERROR } from '../xmpp/xep0191-blocking.ts';
 import { NS_INBOX } from '../xmpp/xep0430-inbox.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
+import { askForPage, pageDone } from './session-pages.ts';
 import { afterOwnWrites } from './session-reads.ts';
 import { iqAnswerToRoom, isRoomAddress, sendToRoom } from './session-rooms.ts';
 import { sendError } from './session-stanzas.ts';
@@ -37,7 +38,14 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
   if (request && el.getChildElements().length !== 1) return refuse('bad-request');
   const to = rawTo === undefined ? parseJid(session.user) : tryJid(rawTo);
   if (to === undefined) return refuse('jid-malformed');
-  if (isRoomAddress(session, to)) return sendToRoom(session, stream, el, inner, n, to);
+  if (isRoomAddress(session, to)) {
+    if (!request || !readsArchive(el)) return sendToRoom(session, stream, el, inner, n, to);
+    // It has no effects, so it is handled: `h` is not to wait for acks of the client's own.
+    const page = (): void => {
+      if (!sendToRoom(session, stream, el, inner, 0, to, true)) pageDone(session, stream);
+    };
+    return !askForPage(session, stream, inner.length, page) && refuse('resource-constraint');
+  }
   const here = targetOf(session, to);
   if (here === undefined && to.domain !== session.domain) return request && refuse('remote-server-not-found');
   if (here === undefined) {
@@ -50,16 +58,22 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
     if (here === 'account') session.parts.pep?.onAnswer(session, stream, el);
     return false;
   }
-  const ask = (): void => answer(session, iqRequest(session, stream, el, type, id, to), here, false);
+  const ask = (done?: () => void): void =>
+    answer(session, iqRequest(session, stream, el, type, id, to, done), here, false);
   if (here !== 'account' || !readsArchive(el)) {
     ask();
     return false;
   }
+  const done = (): void => pageDone(session, stream);
   const later = (): void => {
-    if (!stream.ended) ask();
+    if (!stream.ended) ask(done);
   };
-  if (!afterOwnWrites(session, later)) sendError(session, stream, el, 'resource-constraint');
-  return false;
+  const page = (): void => {
+    if (afterOwnWrites(session, later)) return;
+    refuse('resource-constraint');
+    done();
+  };
+  return !askForPage(session, stream, inner.length, page) && refuse('resource-constraint');
 }
 
 /** Who of this side answers; undefined: another user, or nobody. */
@@ -99,7 +113,10 @@ function register(session: SessionState, request: IqRequest): void {
   }
 }
 
-/** An answer of ours goes through the stream's turn, so it leaves after what it reports is committed. */
+/**
+ * An answer of ours goes through the stream's turn, so it leaves after what it reports is committed.
+ * @param done called in the turn that answers, behind it
+ */
 function iqRequest(
   session: SessionState,
   stream: Stream,
@@ -107,11 +124,16 @@ function iqRequest(
   type: 'get' | 'set',
   id: string,
   to: Jid,
+  done?: () => void,
 ): IqRequest {
   const from = el.attrs['to'];
   const payload = el.getChildElements()[0] as Element;
   const failed = respond(stream.jid, from, id, 'error', errorInner('resource-constraint', {}));
   session.turn.onFail.push({ t: 'stanza', stream, xml: failed, seq: 0 });
+  const respondWith = (outcome: 'result' | 'error', inner: string): void => {
+    session.send(stream, respond(stream.jid, from, id, outcome, inner));
+    done?.();
+  };
   return {
     iq: el,
     payload,
@@ -120,9 +142,8 @@ function iqRequest(
     from: parseJid(stream.jid),
     to,
     stream,
-    reply: (inner = '') => session.send(stream, respond(stream.jid, from, id, 'result', inner)),
-    error: (condition, text, appCondition) =>
-      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text, appCondition }))),
+    reply: (inner = '') => respondWith('result', inner),
+    error: (condition, text, appCondition) => respondWith('error', errorInner(condition, { text, appCondition })),
   };
 }
 

@@ -23,6 +23,7 @@ import { onMarker } from './session-displayed.ts';
 import { mayHaveChat, startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
+import { pageDone } from './session-pages.ts';
 import { releaseReads } from './session-reads.ts';
 import { isRoomAddress, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
 import {
@@ -258,6 +259,7 @@ function onDecided(session: SessionState, pending: PendingSend, outcome: SendOut
   // again, and a client that waited for room would take the server for dead.
   session.turn.effects.push(...effects);
   session.turn.onFail.push(...effects);
+  if (pending.page === true) pageDone(session, stream);
 }
 
 /** With the effect that sends its error, and only then: it counts until that is acked. @returns undefined when the stream counts no stanzas */

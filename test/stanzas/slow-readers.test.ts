@@ -2,6 +2,7 @@ import type { Element } from 'ltx';
 import t from 'tap';
 import type { Client } from '../harness/client.ts';
 import { startTestNode, type TestNode, until } from '../harness/node.ts';
+import { create, roomJid, say } from '../harness/rooms.ts';
 
 /** Clients that do not read, or do not acknowledge: memory is bounded, and they catch up without a gap. */
 const chat = (to: string, body: string, size = 0): string =>
@@ -172,4 +173,54 @@ t.test('a slow reader without stream management loses its socket, not its messag
     `<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>0</max></set></query>`,
   );
   t.equal(fin.getChild('fin')?.getChild('set')?.getChildText('count'), String(sent));
+});
+
+t.test('who asks for many pages of archives in one breath gets all of them, as it acknowledges', async (t) => {
+  const node = await startTestNode(t, { limits: { unackedStanzasMax: 40 } });
+  const romeo = await node.online('romeo', 'orchard');
+  await node.users('juliet');
+  await create(romeo, roomJid('balcony'), 'R');
+  for (const name of names(10)) {
+    romeo.send(chat('juliet@localhost', name));
+    await say(romeo, roomJid('balcony'), name);
+  }
+  await node.settle(romeo);
+
+  const phone = await node.login('romeo', 'phone');
+  const id = await phone.enable();
+  const query = (name: string, to: string): string =>
+    `<iq xmlns='jabber:client' type='set' id='${name}'${to}><query xmlns='urn:xmpp:mam:2' queryid='${name}'/></iq>`;
+  const own = names(12, 'own');
+  const rooms = names(12, 'room');
+  for (const [i, name] of own.entries()) {
+    phone.send(query(name, ''), query(rooms[i] as string, ` to='${roomJid('balcony')}'`));
+  }
+  phone.send(`<r xmlns='urn:xmpp:sm:3'/>`);
+  let h = 0;
+  const fins: string[] = [];
+  const results = new Map<string, number>();
+  const readOn = async (client: Client, upTo: number): Promise<void> => {
+    while (fins.length < upTo) {
+      const el = await client.expect(() => true, `page ${fins.length}`);
+      if (el.name === 'r') client.send(`<a xmlns='urn:xmpp:sm:3' h='${h}'/>`);
+      if (el.name === 'a')
+        t.equal(el.attrs['h'], '24', 'what waits for room does not keep its question from being handled');
+      if (!isStanza(el)) continue;
+      h += 1;
+      if (el.name === 'iq') fins.push(el.attrs['id'] ?? '');
+      const name = el.getChild('result')?.attrs['queryid'];
+      if (name !== undefined) results.set(name, (results.get(name) ?? 0) + 1);
+    }
+  };
+  await readOn(phone, 8);
+  await phone.cut();
+  phone.inbox.length = 0;
+  await readOn(await resume(node, 'romeo', id, h), 24);
+  t.strictSame(
+    fins,
+    own.flatMap((name, i) => [name, rooms[i]]),
+    'in the order of the questions',
+  );
+  t.strictSame([...new Set(results.values())], [10]);
+  t.equal(results.size, 24);
 });
