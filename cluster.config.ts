@@ -118,8 +118,9 @@ const defaults: Config = {
     idleTimeoutMs: 90_000,
     /** bytes waiting for one slow reader; beyond it the socket is dropped and the stream waits for a resume */
     outQueueBytesMax: 1_048_576,
-    /** stanzas kept for a stream until its client acknowledges them; beyond it the stream ends, and the archive has them */
-    unackedStanzasMax: 1000,
+    /** stanzas kept for a stream until its client acknowledges them; beyond it the stream ends, and the archive has them.
+     * A client that starts is sent an answer to each of `iqsBurst` questions, and who is in its rooms, in one breath */
+    unackedStanzasMax: 5000,
     /** bytes of the same */
     unackedBytesMax: 2_097_152,
     /** seconds a stream without a socket can be resumed; long enough for a lift or a tunnel */

@@ -184,6 +184,23 @@ t.test('who is asked more than the rate answers all of it, and goes on', async (
   await phone.expectStreamError('policy-violation');
 });
 
+t.test('what a client may ask for at once fits into what it need not have acknowledged', async (t) => {
+  const node = await startTestNode(t, {
+    limits: { iqsPerSecond: 50, iqsBurst: 1000, presencesPerSecond: 20, presencesBurst: 1000 },
+  });
+  const romeo = await node.login('romeo', 'orchard');
+  await romeo.enable();
+  await romeo.available();
+  const ids = Array.from({ length: 900 }, (_, i) => `burst${i}`);
+  for (const id of ids) {
+    romeo.send(`<iq xmlns='jabber:client' type='get' id='${id}'><ping xmlns='urn:xmpp:ping'/></iq>`);
+    romeo.send(`<presence xmlns='jabber:client' to='romeo@localhost/orchard' id='${id}'/>`);
+  }
+  const got = (): number => romeo.pending((el) => el.attrs['id']?.startsWith('burst') === true).length;
+  await until('all came', () => got() === 1800 || romeo.isClosed);
+  t.equal(got(), 1800);
+});
+
 t.test('connections over the limits are refused with 503 or 429 until there is room', async (t) => {
   const cases = [
     ['of the node', { connectionsMax: 2 }, '503'],
