@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * Ids of a chat's recent messages, so that a message sent twice is one message (docs/decisions/0003-dedupe.md). Of each
  * sender: what came within `dedupeMs`, and the last `dedupePerSenderMin` whatever their age.
@@ -80,8 +82,8 @@ export class Dedupe {
  * nothing. Always a new string: an id as it was parsed would keep its whole frame in memory.
  */
 export function dedupeKey(oid: string | undefined, id: string | undefined, inner: string): string | undefined {
-  if (oid !== undefined) return `o${oid}`;
-  if (id !== undefined && id.length >= ID_CHARS_MIN) return `i${id}\u0000${inner.length}\u0000${fnv(inner)}`;
+  if (oid !== undefined) return short(`o${oid}`);
+  if (id !== undefined && id.length >= ID_CHARS_MIN) return short(`i${id}\u0000${inner.length}\u0000${fnv(inner)}`);
   return undefined;
 }
 
@@ -98,10 +100,17 @@ export function retryKey(tok: string): string {
  * before would keep a hash of the content.
  */
 export function goneKey(id: string | undefined): string | undefined {
-  return id !== undefined && id.length >= ID_CHARS_MIN ? `g${id}` : undefined;
+  return id !== undefined && id.length >= ID_CHARS_MIN ? short(`g${id}`) : undefined;
 }
 
 const ID_CHARS_MIN = 8;
+/** Longest key that is remembered as it is; the ids in use have 10 to 70 characters. */
+export const KEY_CHARS_MAX = 128;
+
+/** An id may fill a stanza, and a day's ids are remembered: of a long one its SHA-256. */
+function short(key: string): string {
+  return key.length <= KEY_CHARS_MAX ? key : `#${createHash('sha256').update(key).digest('base64')}`;
+}
 
 /** FNV-1a over UTF-16 units. */
 function fnv(text: string): number {
