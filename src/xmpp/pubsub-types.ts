@@ -51,6 +51,8 @@ export interface PepLimits {
   readonly eventBytesMax: number;
   /** nodes that one client may want events of; further ones are as if it had not said so */
   readonly wantsMax: number;
+  /** characters of their names together; the same beyond it. A node remembers what thousands of kinds of clients want */
+  readonly wantsCharsMax: number;
 }
 
 /** What an item counts beside its payload; keeps many small ones from being free. */
@@ -66,6 +68,7 @@ export const PEP_LIMITS: PepLimits = {
   answerBytesMax: 524_288,
   eventBytesMax: 16_384,
   wantsMax: 100,
+  wantsCharsMax: 8192,
 };
 
 /** An item as it is stored. */
