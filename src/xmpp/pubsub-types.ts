@@ -45,6 +45,8 @@ export interface PepLimits {
   readonly subscriptionsMax: number;
   /** members of one node (access model `whitelist`); beyond: `not-acceptable` */
   readonly membersMax: number;
+  /** characters of the members of one node together, and of the roster groups it allows; beyond: `not-acceptable` */
+  readonly listCharsMax: number;
   /** characters of the items in one answer; beyond, the answer is a page (XEP-0059) */
   readonly answerBytesMax: number;
   /** characters of a payload that contacts are sent with an event; of a larger one they hear by its id, and ask for it */
@@ -65,6 +67,7 @@ export const PEP_LIMITS: PepLimits = {
   bytesMax: 16_777_216,
   subscriptionsMax: 200,
   membersMax: 200,
+  listCharsMax: 16_384,
   answerBytesMax: 524_288,
   eventBytesMax: 16_384,
   wantsMax: 100,
