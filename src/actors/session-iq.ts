@@ -4,7 +4,7 @@ import { serviceAt } from '../xmpp/iq-table.ts';
 import { type Jid, parseJid, tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
 import type { IqRequest, IqTarget, PeerMessage, StanzaCondition } from '../xmpp/module.ts';
-import { sharesPresence } from '../xmpp/rfc6121-peer.ts';
+import { isStranger, sharesPresence } from '../xmpp/rfc6121-peer.ts';
 import { routeIq } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { type ErrorDetails, errorInner } from '../xmpp/stanza-error.ts';
@@ -15,6 +15,7 @@ import { NS_INBOX } from '../xmpp/xep0430-inbox.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
 import { askForPage, pageDone } from './session-pages.ts';
+import { isBehind } from './session-queue.ts';
 import { afterOwnWrites } from './session-reads.ts';
 import { iqAnswerToRoom, isRoomAddress, sendToRoom } from './session-rooms.ts';
 import { sendError } from './session-stanzas.ts';
@@ -183,7 +184,9 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
         return refuse('forbidden');
       }
       const stream = session.stream(route.resource);
-      if (stream !== undefined) session.send(stream, msg.xml);
+      if (stream === undefined) return;
+      if (request && isBehind(stream, session.parts.limits)) return refuse('resource-constraint');
+      session.send(stream, msg.xml, !isRoomAddress(session, from) && isStranger(session, from.bare));
       return;
     }
     case 'error':

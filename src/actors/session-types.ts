@@ -40,6 +40,8 @@ export type SessionEffect =
       /** it tells the client of this */
       readonly refusal?: Refusal;
       readonly hold?: string;
+      /** it may be lost: a stream whose client reads slowly goes without it */
+      readonly loose?: boolean;
     }
   | { readonly t: 'nonza'; readonly stream: Stream; readonly xml: string }
   /** inbound stanza `n` has had all its effects: `h` may move */

@@ -224,3 +224,48 @@ t.test('who asks for many pages of archives in one breath gets all of them, as i
   t.strictSame([...new Set(results.values())], [10]);
   t.equal(results.size, 24);
 });
+
+t.test('nobody ends the stream of somebody who is slow with what need not arrive', async (t) => {
+  const bytes = 100_000;
+  const node = await startTestNode(t, { limits: { unackedBytesMax: bytes, stanzaBytesMax: 20_000 } });
+  const juliet = await node.login('juliet', 'balcony');
+  const id = await juliet.enable();
+  await juliet.available();
+  const mercutio = await node.login('mercutio', 'street');
+  const more = `<x xmlns='u'>${'x'.repeat(bytes / 20)}</x>`;
+  const pests: string[] = [
+    `<message xmlns='jabber:client' to='juliet@localhost' type='headline'>${more}</message>`,
+    `<message xmlns='jabber:client' to='${juliet.jid}' type='error'>${more}</message>`,
+    `<presence xmlns='jabber:client' to='juliet@localhost'>${more}</presence>`,
+    `<iq xmlns='jabber:client' type='result' id='r' to='${juliet.jid}'>${more}</iq>`,
+  ];
+  for (const pest of pests) for (let i = 0; i < 30; i++) mercutio.send(pest);
+  await node.settle(mercutio);
+  await juliet.sync();
+  const got = juliet.inbox.reduce((sum, { xml }) => sum + xml.length, 0);
+  t.ok(got > bytes * 0.4 && got < bytes * 0.7, `${got} of ${bytes}`);
+  mercutio.send(chat('juliet@localhost', 'what matters'));
+  await juliet.expect('what matters');
+  await juliet.cut();
+  for (const pest of pests) mercutio.send(pest);
+  await node.settle(mercutio);
+  await resume(node, 'juliet', id, 2);
+});
+
+t.test('who asks a device that is slow is told so', async (t) => {
+  const bytes = 100_000;
+  const node = await startTestNode(t, { limits: { unackedBytesMax: bytes, stanzaBytesMax: 20_000 } });
+  const phone = await node.login('romeo', 'phone');
+  await phone.enable();
+  const desk = await node.login('romeo', 'desk');
+  const ask = `<x xmlns='u'>${'x'.repeat(bytes / 20)}</x>`;
+  const ids = names(20, 'ask');
+  for (const id of ids) {
+    desk.send(`<iq xmlns='jabber:client' type='get' id='${id}' to='${phone.jid}'>${ask}</iq>`);
+    await node.settle(desk);
+  }
+  const refused = desk.pending((el) => el.attrs['type'] === 'error' && el.getChild('error')?.attrs['type'] === 'wait');
+  t.equal(refused.length + phone.pending((el) => el.attrs['type'] === 'get').length, 20);
+  t.ok(refused.length > 5);
+  await phone.sync();
+});
