@@ -1,7 +1,7 @@
 import { type RawData, WebSocket } from 'ws';
 import type { CloseReason } from '../base/close-reason.ts';
 import { ENDINGS, type Ending, endingFor } from '../xmpp/close-codes.ts';
-import { closeXml, FRAMING_NS, isClose, type StreamCondition, streamErrorXml } from '../xmpp/rfc7395-framing.ts';
+import { closeXml, isClose, type StreamCondition, streamErrorXml } from '../xmpp/rfc7395-framing.ts';
 import { FrameError, type FrameLimits, type ParsedFrame, parseFrame } from '../xmpp/xml.ts';
 import type { Flusher } from './flusher.ts';
 
@@ -31,6 +31,8 @@ export interface ConnectionOptions {
   readonly stanzaBytesMax: number;
   readonly frameLimits: FrameLimits;
   readonly flusher: Flusher;
+  /** a fresh `<open/>` of this server, for a stream that ends before the client's has been answered (RFC 6120 4.9.1.2) */
+  open(): string;
   /** something was thrown that nobody expected */
   onFault(error: unknown): void;
   /** shared by all connections of a listener */
@@ -149,7 +151,7 @@ export class Connection {
     if (this.closing) return;
     this.#count(ending.condition ?? (seeOtherUri === undefined ? 'end' : 'see-other-uri'));
     if (ending.condition !== undefined) {
-      if (!this.opened) this.send(`<open xmlns="${FRAMING_NS}" version="1.0"/>`);
+      if (!this.opened) this.send(this.#options.open());
       this.send(streamErrorXml(ending.condition, text, app));
     }
     this.send(closeXml(seeOtherUri));

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { ENDINGS } from '../xmpp/close-codes.ts';
 import { addressKey } from '../xmpp/login-limits.ts';
-import { SUBPROTOCOL } from '../xmpp/rfc7395-framing.ts';
+import { openXml, SUBPROTOCOL } from '../xmpp/rfc7395-framing.ts';
 import type { FrameLimits } from '../xmpp/xml.ts';
 import type { GatewayBackend } from './backend.ts';
 import { ClientSocket, Connection, type ConnectionCounts, type Peer } from './connection.ts';
@@ -63,6 +63,7 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
     stanzaBytesMax: options.stanzaBytesMax,
     frameLimits: options.frameLimits,
     flusher,
+    open: () => openXml({ from: backend.domain, id: backend.newStreamId() }),
     counts,
     now: () => backend.now(),
     onFault: (error: unknown) => backend.onFault(error),

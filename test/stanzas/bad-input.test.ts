@@ -61,8 +61,10 @@ for (const [phase, begin] of Object.entries(PHASES)) {
       if (condition === undefined) await client.closed;
       else await client.expectStreamError(condition);
       t.equal((await client.closed).code, code, what);
-      if (phase === 'before open')
-        t.equal(client.pending('<open').length, condition === undefined ? 0 : 1, 'open goes first');
+      if (phase !== 'before open') continue;
+      const opens = client.pending('<open').map(({ el }) => el.attrs);
+      t.equal(opens.length, condition === undefined ? 0 : 1, 'open goes first');
+      for (const open of opens) t.match(open, { from: 'localhost', id: /^.{8,}$/, version: '1.0' }, what);
     }
     const invalid = await begin();
     invalid.ws.send(Buffer.from([0x3c, 0x61, 0x3e, 0xff, 0xfe, 0x3c, 0x2f, 0x61, 0x3e]), { binary: false });
