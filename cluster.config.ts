@@ -130,8 +130,8 @@ const defaults: Config = {
     retractLookBackMax: 10_000,
     /** messages a second one user may send in the long run; beyond it `resource-constraint`, type wait */
     sendsPerSecond: 50,
-    /** messages at once after a pause; a client that was offline sends its queue */
-    sendsBurst: 250,
+    /** messages at once after a pause; a client that was offline sends its queue, and a receipt for each message it missed */
+    sendsBurst: 1000,
     /** iqs a second one stream may send in the long run; beyond it `resource-constraint`, type wait */
     iqsPerSecond: 50,
     /** iqs at once after a pause; a client that starts asks for the cards and abilities of everybody it knows */
