@@ -45,7 +45,8 @@ export interface PepLimits {
   readonly subscriptionsMax: number;
   /** members of one node (access model `whitelist`); beyond: `not-acceptable` */
   readonly membersMax: number;
-  /** characters of the members of one node together, and of the roster groups it allows; beyond: `not-acceptable` */
+  /** characters of the members of one node together, of its subscribers, and of the roster groups it allows; beyond: as
+   * above, `not-acceptable` */
   readonly listCharsMax: number;
   /** characters of the items in one answer; beyond, the answer is a page (XEP-0059) */
   readonly answerBytesMax: number;

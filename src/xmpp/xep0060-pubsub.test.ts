@@ -185,3 +185,13 @@ t.test('members are bounded by their number, and by how long they are', async (t
   t.equal(give('aaaa@x', 'bbb@x'), 'not-acceptable');
   t.equal(give('aaa@x', 'bbb@x'), 'result');
 });
+
+t.test('subscribers are bounded by how long they are', async (t) => {
+  const user = new FakeUser({ pepLimits: { ...PEP_LIMITS, listCharsMax: STRANGER.length + JULIET.length - 1 } });
+  publish(user, 'n', 'i', NOTE, options({ access_model: 'open' }));
+  const subscribe = (jid: string): string =>
+    outcome(pubsub(user, 'set', `<subscribe node='n' jid='${jid}'/>`, STRANGER));
+  t.equal(subscribe(STRANGER), 'result');
+  t.equal(subscribe(JULIET), 'policy-violation too-many-subscriptions');
+  t.equal(subscribe(STRANGER), 'result', 'who is one stays one');
+});
