@@ -92,6 +92,8 @@ const defaults: Config = {
   limits: {
     /** bytes of one stanza (one WebSocket frame); RFC 6120 13.12 asks for at least 10,000 */
     stanzaBytesMax: 262_144,
+    /** bytes of one frame of somebody who has not logged in, and of all that waits there for an answer; strangers need no more */
+    loginBytesMax: 16_384,
     /** elements within each other; real stanzas stay below 20 */
     depthMax: 64,
     /** attributes of one element */

@@ -29,6 +29,8 @@ export interface ConnectionCounts {
 
 export interface ConnectionOptions {
   readonly stanzaBytesMax: number;
+  /** bytes of a frame before login */
+  readonly loginBytesMax: number;
   readonly frameLimits: FrameLimits;
   readonly flusher: Flusher;
   /** a fresh `<open/>` of this server, for a stream that ends before the client's has been answered (RFC 6120 4.9.1.2) */
@@ -99,6 +101,11 @@ export class Connection {
   heard(): void {
     this.lastHeard = this.#options.now();
     this.pingedAt = 0;
+  }
+
+  /** … of a frame, as things stand */
+  get bytesMax(): number {
+    return this.user === '' ? this.#options.loginBytesMax : this.#options.stanzaBytesMax;
   }
 
   get queuedBytes(): number {
@@ -183,8 +190,9 @@ export class Connection {
     this.#options.counts.frames.received += 1;
     // RFC 7395 3.2: text frames only.
     if (isBinary) return this.end(ENDINGS.binary, 'binary frames are not part of XMPP over WebSocket');
-    const { stanzaBytesMax, frameLimits } = this.#options;
-    if (data.length > stanzaBytesMax) return this.end(ENDINGS.tooBig, `a stanza may have ${stanzaBytesMax} bytes`);
+    const { frameLimits } = this.#options;
+    const bytesMax = this.bytesMax;
+    if (data.length > bytesMax) return this.end(ENDINGS.tooBig, `a stanza may have ${bytesMax} bytes`);
     let frame: ParsedFrame;
     try {
       frame = parseFrame(data.toString(), frameLimits);

@@ -13,6 +13,7 @@ import { Login } from './login.ts';
 /** All client sockets of a node: upgrades, limits, pings, and the end of it all. */
 export interface ListenerOptions {
   readonly stanzaBytesMax: number;
+  readonly loginBytesMax: number;
   readonly frameLimits: FrameLimits;
   /** ms from connecting to being logged in and bound */
   readonly authTimeoutMs: number;
@@ -61,6 +62,7 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
   let closing = false;
   const connectionOptions = {
     stanzaBytesMax: options.stanzaBytesMax,
+    loginBytesMax: Math.min(options.loginBytesMax, options.stanzaBytesMax),
     frameLimits: options.frameLimits,
     flusher,
     open: () => openXml({ from: backend.domain, id: backend.newStreamId() }),
