@@ -92,6 +92,8 @@ const defaults: Config = {
   limits: {
     /** bytes of one stanza (one WebSocket frame); RFC 6120 13.12 asks for at least 10,000 */
     stanzaBytesMax: 262_144,
+    /** bytes of one frame of somebody who has not logged in, and of all that waits there for an answer; strangers need no more */
+    loginBytesMax: 16_384,
     /** elements within each other; real stanzas stay below 20 */
     depthMax: 64,
     /** attributes of one element */
@@ -118,8 +120,9 @@ const defaults: Config = {
     idleTimeoutMs: 90_000,
     /** bytes waiting for one slow reader; beyond it the socket is dropped and the stream waits for a resume */
     outQueueBytesMax: 1_048_576,
-    /** stanzas kept for a stream until its client acknowledges them; beyond it the stream ends, and the archive has them */
-    unackedStanzasMax: 1000,
+    /** stanzas kept for a stream until its client acknowledges them; beyond it the stream ends, and the archive has them.
+     * A client that starts is sent an answer to each of `iqsBurst` questions, and who is in its rooms, in one breath */
+    unackedStanzasMax: 5000,
     /** bytes of the same */
     unackedBytesMax: 2_097_152,
     /** seconds a stream without a socket can be resumed; long enough for a lift or a tunnel */
@@ -129,8 +132,8 @@ const defaults: Config = {
     retractLookBackMax: 10_000,
     /** messages a second one user may send in the long run; beyond it `resource-constraint`, type wait */
     sendsPerSecond: 50,
-    /** messages at once after a pause; a client that was offline sends its queue */
-    sendsBurst: 250,
+    /** messages at once after a pause; a client that was offline sends its queue, and a receipt for each message it missed */
+    sendsBurst: 1000,
     /** iqs a second one stream may send in the long run; beyond it `resource-constraint`, type wait */
     iqsPerSecond: 50,
     /** iqs at once after a pause; a client that starts asks for the cards and abilities of everybody it knows */

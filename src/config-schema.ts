@@ -95,6 +95,7 @@ export const configSchema = section({
   }),
   limits: section({
     stanzaBytesMax: int(10_000, 16 * MIB),
+    loginBytesMax: int(10_000, 16 * MIB),
     depthMax: int(4, 1000),
     attrsMax: int(8, 10_000),
     elementsMax: int(16, 1_000_000),

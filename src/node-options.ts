@@ -134,8 +134,17 @@ export function frameLimitsOf(config: Config): FrameLimits {
 }
 
 export function listenerOptionsOf(config: Config, frameLimits: FrameLimits): ListenerOptions {
-  const { stanzaBytesMax, authTimeoutMs, idlePingMs, idleTimeoutMs } = config.limits;
-  return { stanzaBytesMax, frameLimits, authTimeoutMs, idlePingMs, idleTimeoutMs, closeTimeoutMs: 2000, sweepMs: 1000 };
+  const { stanzaBytesMax, loginBytesMax, authTimeoutMs, idlePingMs, idleTimeoutMs } = config.limits;
+  return {
+    stanzaBytesMax,
+    loginBytesMax,
+    frameLimits,
+    authTimeoutMs,
+    idlePingMs,
+    idleTimeoutMs,
+    closeTimeoutMs: 2000,
+    sweepMs: 1000,
+  };
 }
 
 export function loginLimitsOf(config: Config): LoginLimitOptions {

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { Dedupe, dedupeKey } from './dedupe.ts';
+import { Dedupe, dedupeKey, goneKey, KEY_CHARS_MAX } from './dedupe.ts';
 
 const LIMITS = { dedupeMs: 1000, dedupePerSenderMin: 3, dedupeMax: 10 };
 
@@ -59,6 +59,7 @@ t.test('the bound of the whole holds with more senders than it has room for', as
 
 t.test('which sends are the same message', async (t) => {
   type Send = [oid: string | undefined, id: string | undefined, inner: string];
+  const long = 'x'.repeat(10_000);
   const table: [what: string, a: Send, b: Send, same: boolean][] = [
     ['same origin-id', ['o1', 'x', 'A'], ['o1', 'y', 'B'], true],
     ['other origin-id', ['o1', 'x-long-id', 'A'], ['o2', 'x-long-id', 'A'], false],
@@ -66,6 +67,9 @@ t.test('which sends are the same message', async (t) => {
     ['no origin-id: same id, other content', [undefined, 'id-12345', 'A'], [undefined, 'id-12345', 'B'], false],
     ['no origin-id: an id that is a counter says nothing', [undefined, '42', 'A'], [undefined, '42', 'A'], false],
     ['neither', [undefined, undefined, 'A'], [undefined, undefined, 'A'], false],
+    ['long origin-ids that differ at their ends', [`${long}1`, 'x', 'A'], [`${long}2`, 'x', 'A'], false],
+    ['the same long origin-id', [`${long}1`, 'x', 'A'], [`${long}1`, 'y', 'B'], true],
+    ['the same long id, other content', [undefined, long, 'A'], [undefined, long, 'B'], false],
     ['an origin-id is no id', ['id-12345', undefined, 'A'], [undefined, 'id-12345', 'A'], false],
   ];
   for (const [what, a, b, same] of table) {
@@ -93,4 +97,11 @@ t.test('what is remembered of a message is not its frame', async (t) => {
   const kept = heap() - before;
   t.equal(dedupe.size, 2000);
   t.ok(kept < 2_000_000, `${kept} bytes for 2,000 ids of 20 MB`);
+});
+
+t.test('what is remembered of an id is short, whatever a client calls its messages', async (t) => {
+  const long = 'x'.repeat(200_000);
+  for (const key of [dedupeKey(long, undefined, 'A'), dedupeKey(undefined, long, 'A'), goneKey(long)])
+    t.ok((key?.length ?? Infinity) <= KEY_CHARS_MAX);
+  t.equal(dedupeKey('x'.repeat(KEY_CHARS_MAX - 1), undefined, 'A'), `o${'x'.repeat(KEY_CHARS_MAX - 1)}`);
 });

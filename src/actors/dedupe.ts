@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { detached } from '../xmpp/xml-text.ts';
 
 /**
@@ -83,8 +84,8 @@ export class Dedupe {
  * keep its whole frame in memory for as long as the id is remembered.
  */
 export function dedupeKey(oid: string | undefined, id: string | undefined, inner: string): string | undefined {
-  if (oid !== undefined) return detached(`o${oid}`);
-  if (id !== undefined && id.length >= ID_CHARS_MIN) return detached(`i${id}\u0000${inner.length}\u0000${fnv(inner)}`);
+  if (oid !== undefined) return short(`o${oid}`);
+  if (id !== undefined && id.length >= ID_CHARS_MIN) return short(`i${id}\u0000${inner.length}\u0000${fnv(inner)}`);
   return undefined;
 }
 
@@ -101,10 +102,17 @@ export function retryKey(tok: string): string {
  * before would keep a hash of the content.
  */
 export function goneKey(id: string | undefined): string | undefined {
-  return id !== undefined && id.length >= ID_CHARS_MIN ? detached(`g${id}`) : undefined;
+  return id !== undefined && id.length >= ID_CHARS_MIN ? short(`g${id}`) : undefined;
 }
 
 const ID_CHARS_MIN = 8;
+/** Longest key that is remembered as it is; the ids in use have 10 to 70 characters. */
+export const KEY_CHARS_MAX = 128;
+
+/** An id may fill a stanza, and a day's ids are remembered: of a long one its SHA-256. */
+function short(key: string): string {
+  return key.length <= KEY_CHARS_MAX ? detached(key) : `#${createHash('sha256').update(key).digest('base64')}`;
+}
 
 /** FNV-1a over UTF-16 units. */
 function fnv(text: string): number {

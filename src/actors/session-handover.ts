@@ -114,6 +114,7 @@ export function exportSession(
   const streams = session.streams();
   if (streams.length === 0 || streams.some(({ resuming, broken }) => resuming !== undefined || broken))
     return undefined;
+  if (streams.some(({ pages }) => pages !== undefined && pages.waiting.length > 0)) return undefined;
   const pending = [...session.pendingSends].map(([token, { stream, n, chat, send, since, sentAt, upTo }]) => {
     return { token, sid: stream.ended ? 0 : stream.sid, n, chat, send, since, sentAt, upTo };
   });
@@ -257,6 +258,8 @@ function importStream(
     held,
     rooms: importRooms(session, blob.rooms),
     probes: undefined,
+    pages: undefined,
+    asked: 0,
     iqs: fullBucket(),
     presences: fullBucket(),
   };

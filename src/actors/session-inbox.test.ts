@@ -1,6 +1,7 @@
 import t from 'tap';
 import { shardOf } from '../base/hash.ts';
 import type { Op } from '../storage/log-store.ts';
+import type { IqRequest } from '../xmpp/module.ts';
 import { directChatId, sessionKey, userRows } from './keys.ts';
 import {
   ack,
@@ -251,9 +252,15 @@ t.test('a client that does not acknowledge is left behind, and catches up when i
 });
 
 t.test('a stanza that cannot be had again ends a stream whose queue is full', async (t) => {
-  const { node, b, alice } = await two({ session: { unackedStanzasMax: 4 } });
+  const onIq = (_session: unknown, request: IqRequest): true => {
+    request.reply();
+    return true;
+  };
+  const { node, b, alice } = await two({ session: { unackedStanzasMax: 4 }, onIq });
   const bob = await node.bind(b, 'one');
   for (let i = 0; i < 6; i++) await alice.send(composing(b));
+  t.equal(bob.conn.closed, undefined, 'what need not arrive does not');
+  for (let i = 0; i < 6; i++) await bob.send(`<iq xmlns='jabber:client' type='get' id='i${i}'><x xmlns='u'/></iq>`);
   t.match(bob.conn.closed, { t: 'error', condition: 'resource-constraint' });
   t.match(await bob.resume(0), { ok: false });
 });

@@ -301,9 +301,10 @@ export function onLive(session: SessionState, chat: string, message: LiveMessage
   for (const stream of session.streams()) {
     // XEP-0352: who types is no news for a client that nobody looks at.
     const hold = stream.inactive ? messageHoldKey(message.from, parseChecked(xml).el) : undefined;
-    if (addressed.includes(stream.resource)) session.sendHeld(stream, xml, hold);
+    if (addressed.includes(stream.resource)) session.sendHeld(stream, xml, hold, !mine);
     else if (stream.carbons && stream.jid !== message.from && message.flags?.nocopy !== true) {
-      session.sendHeld(stream, wrapCarbon(mine ? 'sent' : 'received', user, stream.jid, xml, message.type), hold);
+      const carbon = wrapCarbon(mine ? 'sent' : 'received', user, stream.jid, xml, message.type);
+      session.sendHeld(stream, carbon, hold, !mine);
     }
   }
 }

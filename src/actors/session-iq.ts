@@ -4,7 +4,7 @@ import { serviceAt } from '../xmpp/iq-table.ts';
 import { type Jid, parseJid, tryJid } from '../xmpp/jid.ts';
 import { NS_MAM } from '../xmpp/mam-query.ts';
 import type { IqRequest, IqTarget, PeerMessage, StanzaCondition } from '../xmpp/module.ts';
-import { sharesPresence } from '../xmpp/rfc6121-peer.ts';
+import { isStranger, sharesPresence } from '../xmpp/rfc6121-peer.ts';
 import { routeIq } from '../xmpp/rfc6121-routing.ts';
 import { stanza } from '../xmpp/stanza.ts';
 import { type ErrorDetails, errorInner } from '../xmpp/stanza-error.ts';
@@ -14,6 +14,8 @@ import { BLOCKED_ERROR } from '../xmpp/xep0191-blocking.ts';
 import { NS_INBOX } from '../xmpp/xep0430-inbox.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { removeAccount } from './session-account.ts';
+import { askForPage, pageDone } from './session-pages.ts';
+import { isBehind } from './session-queue.ts';
 import { afterOwnWrites } from './session-reads.ts';
 import { iqAnswerToRoom, isRoomAddress, sendToRoom } from './session-rooms.ts';
 import { sendError } from './session-stanzas.ts';
@@ -37,7 +39,14 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
   if (request && el.getChildElements().length !== 1) return refuse('bad-request');
   const to = rawTo === undefined ? parseJid(session.user) : tryJid(rawTo);
   if (to === undefined) return refuse('jid-malformed');
-  if (isRoomAddress(session, to)) return sendToRoom(session, stream, el, inner, n, to);
+  if (isRoomAddress(session, to)) {
+    if (!request || !readsArchive(el)) return sendToRoom(session, stream, el, inner, n, to);
+    // It has no effects, so it is handled: `h` is not to wait for acks of the client's own.
+    const page = (): void => {
+      if (!sendToRoom(session, stream, el, inner, 0, to, true)) pageDone(session, stream);
+    };
+    return !askForPage(session, stream, inner.length, page) && refuse('resource-constraint');
+  }
   const here = targetOf(session, to);
   if (here === undefined && to.domain !== session.domain) return request && refuse('remote-server-not-found');
   if (here === undefined) {
@@ -50,16 +59,22 @@ export function onIq(session: SessionState, stream: Stream, el: Element, inner: 
     if (here === 'account') session.parts.pep?.onAnswer(session, stream, el);
     return false;
   }
-  const ask = (): void => answer(session, iqRequest(session, stream, el, type, id, to), here, false);
+  const ask = (done?: () => void): void =>
+    answer(session, iqRequest(session, stream, el, type, id, to, done), here, false);
   if (here !== 'account' || !readsArchive(el)) {
     ask();
     return false;
   }
+  const done = (): void => pageDone(session, stream);
   const later = (): void => {
-    if (!stream.ended) ask();
+    if (!stream.ended) ask(done);
   };
-  if (!afterOwnWrites(session, later)) sendError(session, stream, el, 'resource-constraint');
-  return false;
+  const page = (): void => {
+    if (afterOwnWrites(session, later)) return;
+    refuse('resource-constraint');
+    done();
+  };
+  return !askForPage(session, stream, inner.length, page) && refuse('resource-constraint');
 }
 
 /** Who of this side answers; undefined: another user, or nobody. */
@@ -99,7 +114,10 @@ function register(session: SessionState, request: IqRequest): void {
   }
 }
 
-/** An answer of ours goes through the stream's turn, so it leaves after what it reports is committed. */
+/**
+ * An answer of ours goes through the stream's turn, so it leaves after what it reports is committed.
+ * @param done called in the turn that answers, behind it
+ */
 function iqRequest(
   session: SessionState,
   stream: Stream,
@@ -107,11 +125,16 @@ function iqRequest(
   type: 'get' | 'set',
   id: string,
   to: Jid,
+  done?: () => void,
 ): IqRequest {
   const from = el.attrs['to'];
   const payload = el.getChildElements()[0] as Element;
   const failed = respond(stream.jid, from, id, 'error', errorInner('resource-constraint', {}));
   session.turn.onFail.push({ t: 'stanza', stream, xml: failed, seq: 0 });
+  const respondWith = (outcome: 'result' | 'error', inner: string): void => {
+    session.send(stream, respond(stream.jid, from, id, outcome, inner));
+    done?.();
+  };
   return {
     iq: el,
     payload,
@@ -120,9 +143,8 @@ function iqRequest(
     from: parseJid(stream.jid),
     to,
     stream,
-    reply: (inner = '') => session.send(stream, respond(stream.jid, from, id, 'result', inner)),
-    error: (condition, text, appCondition) =>
-      session.send(stream, respond(stream.jid, from, id, 'error', errorInner(condition, { text, appCondition }))),
+    reply: (inner = '') => respondWith('result', inner),
+    error: (condition, text, appCondition) => respondWith('error', errorInner(condition, { text, appCondition })),
   };
 }
 
@@ -162,7 +184,9 @@ export function onPeerIq(session: SessionState, msg: Extract<PeerMessage, { t: '
         return refuse('forbidden');
       }
       const stream = session.stream(route.resource);
-      if (stream !== undefined) session.send(stream, msg.xml);
+      if (stream === undefined) return;
+      if (request && isBehind(stream, session.parts.limits)) return refuse('resource-constraint');
+      session.send(stream, msg.xml, !isRoomAddress(session, from) && isStranger(session, from.bare));
       return;
     }
     case 'error':

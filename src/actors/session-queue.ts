@@ -1,10 +1,16 @@
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
-import type { SessionLimits, StreamManagement } from './session-types.ts';
+import type { SessionLimits, Stream, StreamManagement } from './session-types.ts';
 
 /** What a stream's queue of unacknowledged stanzas (XEP-0198) has room for. */
 export function isFullTo(share: number, { out }: StreamManagement, limits: SessionLimits): boolean {
   return out.size >= limits.unackedStanzasMax * share || out.bytes >= limits.unackedBytesMax * share;
+}
+
+/** Its client does not read or acknowledge as fast as it is sent: what may be lost is not for it. */
+export function isBehind({ sm, conn }: Stream, limits: SessionLimits): boolean {
+  if (sm !== undefined && isFullTo(0.5, sm, limits)) return true;
+  return conn !== undefined && conn.queuedBytes > limits.outQueueBytesMax * 0.5;
 }
 
 /** UTF-16 units from which an answer counts as large: a vCard with a photo */
@@ -20,6 +26,13 @@ export function answerThatFits(xml: string, { out }: StreamManagement, { unacked
   const open = xml.slice(0, xml.indexOf('>') + 1);
   const refused = open.replace(' type="result"', ' type="error"');
   return refused === open ? xml : `${refused}${errorInner('resource-constraint')}</iq>`;
+}
+
+/** An iq of type get or set, as stanza.ts writes it; reads the outer tag only. */
+export function isRequest(xml: string): boolean {
+  if (!xml.startsWith('<iq ')) return false;
+  const open = xml.slice(0, xml.indexOf('>'));
+  return open.includes(' type="get"') || open.includes(' type="set"');
 }
 
 /** XEP-0352: under which key a presence may wait; reads the outer tag only. */

@@ -41,6 +41,7 @@ export function isRoomAddress(session: SessionState, { domain, local }: Jid): bo
 /**
  * Presence or an iq for a room: in order with the messages to it, and answered like them.
  * @param n its number on the stream, 0 without stream management
+ * @param page it asks for a page of the archive (session-pages.ts)
  * @returns true when it is handled later, by the answer
  */
 export function sendToRoom(
@@ -50,6 +51,7 @@ export function sendToRoom(
   inner: string,
   n: number,
   to: Jid,
+  page = false,
 ): boolean {
   const { limits } = session.parts;
   if (session.pendingSends.size >= limits.inflightMax) {
@@ -63,13 +65,20 @@ export function sendToRoom(
     sendError(session, stream, el, 'resource-constraint', { text: 'This device is in as many rooms as it may' });
     return false;
   }
-  send(session, stream, n, { kind, to: to.full, type, id: el.attrs['id'], lang: el.attrs['xml:lang'], inner }, to.bare);
+  send(
+    session,
+    stream,
+    n,
+    { kind, to: to.full, type, id: el.attrs['id'], lang: el.attrs['xml:lang'], inner },
+    to.bare,
+    page,
+  );
   return true;
 }
 
 type What = Pick<Send, 'kind' | 'to' | 'type' | 'id' | 'lang' | 'inner'>;
 
-function send(session: SessionState, stream: Stream, n: number, what: What, chat: string): void {
+function send(session: SessionState, stream: Stream, n: number, what: What, chat: string, page = false): void {
   const token = session.nextToken++;
   const msg: Send = {
     t: 'send',
@@ -82,7 +91,8 @@ function send(session: SessionState, stream: Stream, n: number, what: What, chat
     token,
     order: orderOf(session, chat),
   };
-  keepSend(session, token, { stream, n, chat, send: msg, since: session.now, sentAt: session.now });
+  const { now } = session;
+  keepSend(session, token, { stream, n, chat, send: msg, since: now, sentAt: now, ...(page && { page }) });
   session.turn.immediate.push({ t: 'toChat', chat, msg });
 }
 

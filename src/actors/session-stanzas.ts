@@ -23,6 +23,7 @@ import { onMarker } from './session-displayed.ts';
 import { mayHaveChat, startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
+import { pageDone } from './session-pages.ts';
 import { releaseReads } from './session-reads.ts';
 import { isRoomAddress, onGroupAnswer, roomErrorXml, sendToRoom } from './session-rooms.ts';
 import {
@@ -108,13 +109,20 @@ function onStanza(session: SessionState, stream: Stream, el: Element, inner: str
   }
 }
 
-/** Over the rate a request is refused; an answer cannot be, and whoever waits for it must not be left to wait. */
+/**
+ * Over the rate a request is refused; an answer cannot be, and whoever waits for it must not be left to wait. How often a
+ * client is asked is up to others, whose rates bound it: only answers that nobody waits for count against its own.
+ */
 function mayAsk(session: SessionState, stream: Stream, el: Element): boolean {
   const { iqsPerSecond, iqsBurst } = session.parts.limits;
-  if (takeToken(stream.iqs, iqsPerSecond, iqsBurst, session.now)) return true;
   const { type } = el.attrs;
-  if (type === 'result' || type === 'error')
-    endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many iqs' });
+  const answers = type === 'result' || type === 'error';
+  if (answers && stream.asked > 0) {
+    stream.asked -= 1;
+    return true;
+  }
+  if (takeToken(stream.iqs, iqsPerSecond, iqsBurst, session.now)) return true;
+  if (answers) endStream(session, stream, { t: 'error', condition: 'policy-violation', text: 'Too many iqs' });
   else sendError(session, stream, el, 'resource-constraint', { text: 'You ask faster than this server allows: wait' });
   return false;
 }
@@ -251,6 +259,7 @@ function onDecided(session: SessionState, pending: PendingSend, outcome: SendOut
   // again, and a client that waited for room would take the server for dead.
   session.turn.effects.push(...effects);
   session.turn.onFail.push(...effects);
+  if (pending.page === true) pageDone(session, stream);
 }
 
 /** With the effect that sends its error, and only then: it counts until that is acked. @returns undefined when the stream counts no stanzas */

@@ -20,7 +20,7 @@ import { onPeerIq } from './session-iq.ts';
 import { onOrphans } from './session-online.ts';
 import { notingNewContact, onPepPeer } from './session-pep.ts';
 import { onPulled, type Pull } from './session-pulls.ts';
-import { holdKeyOf } from './session-queue.ts';
+import { holdKeyOf, isRequest } from './session-queue.ts';
 import type { WaitingRead } from './session-reads.ts';
 import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
@@ -355,14 +355,15 @@ export class SessionState implements SessionPort {
     this.#streams = this.#streams.filter((one) => one !== stream);
   }
 
-  send(stream: StreamPort, xml: string): void {
+  send(stream: StreamPort, xml: string, loose = false): void {
     const one = stream as Stream;
-    this.sendHeld(one, xml, one.inactive && xml.startsWith('<presence') ? holdKeyOf(xml) : undefined);
+    if (isRequest(xml)) one.asked += 1;
+    this.sendHeld(one, xml, one.inactive && xml.startsWith('<presence') ? holdKeyOf(xml) : undefined, loose);
   }
 
   /** @param hold under which it may wait for an inactive client (XEP-0352), undefined when it must not */
-  sendHeld(stream: Stream, xml: string, hold: string | undefined): void {
-    this.turn.effects.push({ t: 'stanza', stream, xml, seq: 0, ...(hold !== undefined && { hold }) });
+  sendHeld(stream: Stream, xml: string, hold: string | undefined, loose: boolean): void {
+    this.turn.effects.push({ t: 'stanza', stream, xml, seq: 0, loose, ...(hold !== undefined && { hold }) });
   }
 
   tell(bareJid: string, message: PeerMessage): void {

@@ -13,6 +13,7 @@ import {
 import type { CloseReason, ConnPort, GatewayMessage } from './messages.ts';
 import { hasUntold, isUnprobed, sweepCursors } from './session-cursors.ts';
 import { noteOnline } from './session-online.ts';
+import { nextPage } from './session-pages.ts';
 import { fetchGaps, hasGaps, leaveRooms } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import type { Stream, StreamManagement } from './session-types.ts';
@@ -73,6 +74,8 @@ function newStream(session: SessionState, resource: string, conn: ConnPort): Str
     held: undefined,
     rooms: undefined,
     probes: undefined,
+    pages: undefined,
+    asked: 0,
     iqs: fullBucket(),
     presences: fullBucket(),
   };
@@ -132,6 +135,7 @@ export function onResume(session: SessionState, resume: Resume): void {
   if (old !== undefined) old.close({ t: 'error', condition: 'conflict', text: 'The stream was resumed elsewhere' });
   noteSeen(session, acked.lastTag);
   if (stream.lag !== undefined) unblock(session, stream.lag, sm);
+  nextPage(session, stream);
   stream.lastActive = session.now;
   stream.resuming = { conn: resume.conn, reply: resume.reply, at: session.now };
   // In an effect, so that nothing of an earlier turn reaches the new socket before <resumed/>.
@@ -261,12 +265,14 @@ export function onAck(session: SessionState, stream: Stream, h: number): void {
   // Only when this acked something: a client that counts wrongly would be asked for ever.
   const more = sm.out.size < size && unknownRefusals(sm).length > 0;
   if (more && sm.on && stream.conn !== undefined) askForAck(session, stream, sm);
+  nextPage(session, stream, sm.out.size < size);
   if (stream.lag === undefined) return;
   unblock(session, stream.lag, sm);
   session.turn.always({ t: 'catchUp', stream });
 }
 
-function askForAck(session: SessionState, stream: Stream, sm: StreamManagement): void {
+/** Asks the client how much it has; in its turn. */
+export function askForAck(session: SessionState, stream: Stream, sm: StreamManagement): void {
   sm.askedAt = session.now;
   sm.sinceAsk = 0;
   session.turn.always({ t: 'nonza', stream, xml: ACK_REQUEST });

@@ -21,6 +21,7 @@ import type {
 } from './messages.ts';
 import type { RecentWords } from './recent-words.ts';
 import type { Probe } from './session-cursors.ts';
+import type { PageQueue } from './session-pages.ts';
 import type { JoinedRoom } from './session-rooms.ts';
 import type { CrossingLimits } from './session-sends.ts';
 
@@ -39,6 +40,8 @@ export type SessionEffect =
       /** it tells the client of this */
       readonly refusal?: Refusal;
       readonly hold?: string;
+      /** it may be lost: a stream whose client reads slowly goes without it */
+      readonly loose?: boolean;
     }
   | { readonly t: 'nonza'; readonly stream: Stream; readonly xml: string }
   /** inbound stanza `n` has had all its effects: `h` may move */
@@ -99,6 +102,10 @@ export interface Stream extends StreamPort {
   rooms: Map<string, JoinedRoom> | undefined;
   /** messages of groups that it has been sent and has not acknowledged; made when first needed */
   probes: Probe[] | undefined;
+  /** pages of archives it asked for; made when first needed */
+  pages: PageQueue | undefined;
+  /** requests handed to its client that it has not answered; an answer to one is within every rate */
+  asked: number;
   /** rates of what is no message; full again after a hand-over */
   readonly iqs: TokenBucket;
   readonly presences: TokenBucket;
@@ -204,6 +211,8 @@ export interface PendingSend {
   /** ms since the epoch when it came, and when it was last sent to the chat */
   readonly since: number;
   sentAt: number;
+  /** it asks a room for a page of its archive */
+  readonly page?: true;
   /** the chat's answer, which overtook that to an earlier presence (session-sends.ts) */
   early?: EarlyAnswer;
 }

@@ -10,7 +10,7 @@ import type { AccountAnswer, ChatMessage, SessionMessage, Source } from './messa
 import { forgetTaken, growInboxIndex } from './session-fulltext.ts';
 import { exportSession, type SessionBlob } from './session-handover.ts';
 import { entriesOf, onCaughtUp } from './session-inbox.ts';
-import { answerThatFits, isFullTo } from './session-queue.ts';
+import { answerThatFits, isBehind, isFullTo } from './session-queue.ts';
 import { loadRows } from './session-rows.ts';
 import { SessionState } from './session-state.ts';
 import { endStream, isRestless, takeUp } from './session-streams.ts';
@@ -221,13 +221,14 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
   }
 
   #stanza(effect: Extract<SessionEffect, { t: 'stanza' }>): void {
-    const { stream, xml, seq, at = seq, refusal, hold } = effect;
+    const { stream, xml, seq, at = seq, refusal, hold, loose } = effect;
     // It was decided before the stream began to lag; the inbox brings it again, in its place.
     if (at > 0 && stream.lag !== undefined && at >= stream.lag.next) {
       stream.early?.delete(at);
       return;
     }
     if (refusal !== undefined) return this.#refusal(stream, xml, refusal);
+    if (loose === true && isBehind(stream, this.#parts.limits)) return;
     if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq, at);
     stream.held ??= new HeldStanzas(this.#parts.limits.heldMax);
     for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml)) {

@@ -1,7 +1,7 @@
 import { type RawData, WebSocket } from 'ws';
 import type { CloseReason } from '../base/close-reason.ts';
 import { ENDINGS, type Ending, endingFor } from '../xmpp/close-codes.ts';
-import { closeXml, FRAMING_NS, isClose, type StreamCondition, streamErrorXml } from '../xmpp/rfc7395-framing.ts';
+import { closeXml, isClose, type StreamCondition, streamErrorXml } from '../xmpp/rfc7395-framing.ts';
 import { FrameError, type FrameLimits, type ParsedFrame, parseFrame } from '../xmpp/xml.ts';
 import type { Flusher } from './flusher.ts';
 
@@ -29,8 +29,12 @@ export interface ConnectionCounts {
 
 export interface ConnectionOptions {
   readonly stanzaBytesMax: number;
+  /** bytes of a frame before login */
+  readonly loginBytesMax: number;
   readonly frameLimits: FrameLimits;
   readonly flusher: Flusher;
+  /** a fresh `<open/>` of this server, for a stream that ends before the client's has been answered (RFC 6120 4.9.1.2) */
+  open(): string;
   /** something was thrown that nobody expected */
   onFault(error: unknown): void;
   /** shared by all connections of a listener */
@@ -99,6 +103,11 @@ export class Connection {
     this.pingedAt = 0;
   }
 
+  /** … of a frame, as things stand */
+  get bytesMax(): number {
+    return this.user === '' ? this.#options.loginBytesMax : this.#options.stanzaBytesMax;
+  }
+
   get queuedBytes(): number {
     return this.#ws.bufferedAmount;
   }
@@ -149,7 +158,7 @@ export class Connection {
     if (this.closing) return;
     this.#count(ending.condition ?? (seeOtherUri === undefined ? 'end' : 'see-other-uri'));
     if (ending.condition !== undefined) {
-      if (!this.opened) this.send(`<open xmlns="${FRAMING_NS}" version="1.0"/>`);
+      if (!this.opened) this.send(this.#options.open());
       this.send(streamErrorXml(ending.condition, text, app));
     }
     this.send(closeXml(seeOtherUri));
@@ -181,8 +190,9 @@ export class Connection {
     this.#options.counts.frames.received += 1;
     // RFC 7395 3.2: text frames only.
     if (isBinary) return this.end(ENDINGS.binary, 'binary frames are not part of XMPP over WebSocket');
-    const { stanzaBytesMax, frameLimits } = this.#options;
-    if (data.length > stanzaBytesMax) return this.end(ENDINGS.tooBig, `a stanza may have ${stanzaBytesMax} bytes`);
+    const { frameLimits } = this.#options;
+    const bytesMax = this.bytesMax;
+    if (data.length > bytesMax) return this.end(ENDINGS.tooBig, `a stanza may have ${bytesMax} bytes`);
     let frame: ParsedFrame;
     try {
       frame = parseFrame(data.toString(), frameLimits);

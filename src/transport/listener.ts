@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { ENDINGS } from '../xmpp/close-codes.ts';
 import { addressKey } from '../xmpp/login-limits.ts';
-import { SUBPROTOCOL } from '../xmpp/rfc7395-framing.ts';
+import { openXml, SUBPROTOCOL } from '../xmpp/rfc7395-framing.ts';
 import type { FrameLimits } from '../xmpp/xml.ts';
 import type { GatewayBackend } from './backend.ts';
 import { ClientSocket, Connection, type ConnectionCounts, type Peer } from './connection.ts';
@@ -13,6 +13,7 @@ import { Login } from './login.ts';
 /** All client sockets of a node: upgrades, limits, pings, and the end of it all. */
 export interface ListenerOptions {
   readonly stanzaBytesMax: number;
+  readonly loginBytesMax: number;
   readonly frameLimits: FrameLimits;
   /** ms from connecting to being logged in and bound */
   readonly authTimeoutMs: number;
@@ -61,8 +62,10 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
   let closing = false;
   const connectionOptions = {
     stanzaBytesMax: options.stanzaBytesMax,
+    loginBytesMax: Math.min(options.loginBytesMax, options.stanzaBytesMax),
     frameLimits: options.frameLimits,
     flusher,
+    open: () => openXml({ from: backend.domain, id: backend.newStreamId() }),
     counts,
     now: () => backend.now(),
     onFault: (error: unknown) => backend.onFault(error),

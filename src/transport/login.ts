@@ -24,7 +24,10 @@ const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind';
 const NS_CLIENT = 'jabber:client';
 const PASSWORD_CHARS_MIN = 1;
 
-/** Frames that may wait while an answer is on its way (a lookup, a bind); a client that sends more is cut off. */
+/**
+ * Frames that may wait while an answer is on its way (a lookup, a bind), before login of `loginBytesMax` together; a client
+ * that sends more is cut off.
+ */
 const WAITING_MAX = 32;
 
 /**
@@ -45,6 +48,8 @@ export class Login implements Phase {
   #registered = false;
   #busy = false;
   readonly #waiting: ParsedFrame[] = [];
+  /** UTF-16 units of what has waited since the last answer */
+  #waitingChars = 0;
   /** the client closed its stream, while an answer was on its way or before */
   #leftClean = false;
 
@@ -56,7 +61,8 @@ export class Login implements Phase {
 
   frame(frame: ParsedFrame): void {
     if (this.#busy) {
-      if (this.#waiting.length >= WAITING_MAX)
+      this.#waitingChars += frame.inner.length;
+      if (this.#waiting.length >= WAITING_MAX || (this.#user === '' && this.#waitingChars > this.#conn.bytesMax))
         this.#conn.fail('policy-violation', 'wait for answers before you send more');
       else this.#waiting.push(frame);
       return;
@@ -89,6 +95,7 @@ export class Login implements Phase {
     this.#busy = true;
     const go = (next: () => void): void => {
       this.#busy = false;
+      this.#waitingChars = 0;
       if (this.#conn.closing) return;
       next();
       while (!this.#busy && this.#conn.phase === this) {

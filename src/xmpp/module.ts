@@ -27,8 +27,12 @@ export interface SessionPort {
   /** Streams (connected or resumable) of this user, bound resources only. */
   streams(): readonly StreamPort[];
   stream(resource: string): StreamPort | undefined;
-  /** Sends a whole stanza (serialised, xmlns='jabber:client' on it) to one of this user's streams. */
-  send(stream: StreamPort, xml: string): void;
+  /**
+   * Sends a whole stanza (serialised, xmlns='jabber:client' on it) to one of this user's streams.
+   * @param loose it is of somebody who need not be known to the user, and may be lost: a stream that is behind with its
+   *   acks or its reading does without it, so that nobody ends another's stream
+   */
+  send(stream: StreamPort, xml: string, loose?: boolean): void;
   /** Best effort, at most once, not logged: to another user's session (may be on another node), or one's own. */
   tell(bareJid: string, message: PeerMessage): void;
   /** Reliable, in the op's outbox: the peer's session gets it exactly once in effect, after this turn's commit. */

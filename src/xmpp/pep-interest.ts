@@ -3,6 +3,7 @@ import type { BoundedMap } from './bounded-map.ts';
 import type { SessionPort, StreamPort } from './module.ts';
 import { sendLastItems } from './pubsub-events.ts';
 import type { PepParts } from './pubsub-nodes.ts';
+import type { PepLimits } from './pubsub-types.ts';
 import { contacts, seenByUs } from './rfc6121-contacts.ts';
 import { childOf, element, stanza } from './stanza.ts';
 import { NS_DISCO_INFO } from './xep0030-disco.ts';
@@ -67,15 +68,23 @@ export function onInfo(parts: InterestParts, session: SessionPort, stream: Strea
   if (before?.asked === undefined || before.caps === undefined || iq.attrs['id'] !== before.asked) return;
   const query = iq.attrs['type'] === 'result' ? childOf(iq, 'query', NS_DISCO_INFO) : undefined;
   const info = query && readInfo(query);
-  const wants = info === undefined ? NOTHING : wantedOf(info.features, parts.limits.wantsMax);
+  const wants = info === undefined ? NOTHING : wantedOf(info.features, parts.limits);
   if (info !== undefined && verifies(before.caps, info)) parts.known.set(before.key, wants);
   stream.caps = { key: before.key, wants };
   if (stream.presence !== undefined) greet(parts, session, stream, minus(wants, before.wants));
 }
 
-function wantedOf(features: readonly string[], wantsMax: number): ReadonlySet<string> {
-  const nodes = features.filter((feature) => feature.endsWith(NOTIFY) && feature.length > NOTIFY.length);
-  return new Set(nodes.slice(0, wantsMax).map((feature) => detached(feature.slice(0, -NOTIFY.length))));
+function wantedOf(features: readonly string[], { wantsMax, wantsCharsMax }: PepLimits): ReadonlySet<string> {
+  const wants = new Set<string>();
+  let chars = 0;
+  for (const feature of features) {
+    if (!feature.endsWith(NOTIFY) || feature.length === NOTIFY.length) continue;
+    const node = feature.slice(0, -NOTIFY.length);
+    chars += node.length;
+    if (wants.size >= wantsMax || chars > wantsCharsMax) break;
+    wants.add(detached(node));
+  }
+  return wants;
 }
 
 function minus(wants: ReadonlySet<string>, had: ReadonlySet<string> = NOTHING): ReadonlySet<string> {

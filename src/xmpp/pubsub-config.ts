@@ -111,6 +111,11 @@ function text(key: 'title' | 'payloadType', label: string): Field {
 const TEXT_CHARS_MAX = 1023;
 const GROUPS_MAX = 100;
 
+/** Characters of texts together. */
+export function charsOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
 const FIELDS: Readonly<Record<string, Field>> = {
   'pubsub#title': text('title', 'A friendly name for the node'),
   'pubsub#type': text('payloadType', 'The type of node data, usually the namespace of the payload'),
@@ -124,8 +129,8 @@ const FIELDS: Readonly<Record<string, Field>> = {
     type: 'list-multi',
     label: 'The roster groups allowed to subscribe and retrieve items',
     write: ({ groups }) => groups,
-    read: (values) =>
-      values.length <= GROUPS_MAX && values.every((value) => value.length <= TEXT_CHARS_MAX)
+    read: (values, { listCharsMax }) =>
+      values.length <= GROUPS_MAX && charsOf(values) <= listCharsMax
         ? { groups: [...new Set(values.map(detached))].sort() }
         : undefined,
   },

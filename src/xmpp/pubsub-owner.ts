@@ -1,7 +1,7 @@
 import type { Element } from 'ltx';
 import { tryJid } from './jid.ts';
 import type { IqRequest } from './module.ts';
-import { configForm, configured, DEFAULT_CONFIG, readForm } from './pubsub-config.ts';
+import { charsOf, configForm, configured, DEFAULT_CONFIG, readForm } from './pubsub-config.ts';
 import { announce } from './pubsub-events.ts';
 import { applyConfig, deleteNode, getNode, type NodeRow, type PepParts, purgeNode, saveNode } from './pubsub-nodes.ts';
 import { byOwner, NO_NODE, named, type PubsubAction, type PubsubRequest, refuse } from './pubsub-requests.ts';
@@ -88,8 +88,10 @@ function membersAfter(
     else if (affiliation === 'none') members.delete(jid.bare);
     else return { error: 'not-acceptable', text: 'others can be member or none' };
   }
-  if (members.size > limits.membersMax) return { error: 'not-acceptable', text: 'the node has too many members' };
-  return [...members].sort();
+  const after = [...members].sort();
+  if (after.length > limits.membersMax || charsOf(after) > limits.listCharsMax)
+    return { error: 'not-acceptable', text: 'the node has too many members' };
+  return after;
 }
 
 const getSubscriptions = existing(({ request, node }, { subscribers }) => {

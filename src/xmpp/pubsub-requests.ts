@@ -2,7 +2,7 @@ import type { Element } from 'ltx';
 import { bareOf, tryJid } from './jid.ts';
 import type { IqRequest, SessionPort } from './module.ts';
 import { refusedAccess } from './pubsub-access.ts';
-import { configured, readForm } from './pubsub-config.ts';
+import { charsOf, configured, readForm } from './pubsub-config.ts';
 import { sendLastItems } from './pubsub-events.ts';
 import { readItemsQuery, retrieveItems } from './pubsub-items.ts';
 import { allNodes, configFor, createNode, getNode, type NodeRow, type PepParts, saveNode } from './pubsub-nodes.ts';
@@ -124,7 +124,8 @@ const subscribe: PubsubAction = (asked) => {
   if (isFault(row)) return refuse(request, row);
   const { subscribers } = row;
   if (!subscribers.includes(jid)) {
-    if (subscribers.length >= parts.limits.subscriptionsMax)
+    const { subscriptionsMax, listCharsMax } = parts.limits;
+    if (subscribers.length >= subscriptionsMax || charsOf(subscribers) + jid.length > listCharsMax)
       return refuse(request, { error: 'policy-violation', app: 'too-many-subscriptions' });
     saveNode(session, node, row, { subscribers: [...subscribers, jid].sort() });
   }

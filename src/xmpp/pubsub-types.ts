@@ -45,12 +45,17 @@ export interface PepLimits {
   readonly subscriptionsMax: number;
   /** members of one node (access model `whitelist`); beyond: `not-acceptable` */
   readonly membersMax: number;
+  /** characters of the members of one node together, of its subscribers, and of the roster groups it allows; beyond: as
+   * above, `not-acceptable` */
+  readonly listCharsMax: number;
   /** characters of the items in one answer; beyond, the answer is a page (XEP-0059) */
   readonly answerBytesMax: number;
   /** characters of a payload that contacts are sent with an event; of a larger one they hear by its id, and ask for it */
   readonly eventBytesMax: number;
   /** nodes that one client may want events of; further ones are as if it had not said so */
   readonly wantsMax: number;
+  /** characters of their names together; the same beyond it. A node remembers what thousands of kinds of clients want */
+  readonly wantsCharsMax: number;
 }
 
 /** What an item counts beside its payload; keeps many small ones from being free. */
@@ -63,9 +68,11 @@ export const PEP_LIMITS: PepLimits = {
   bytesMax: 16_777_216,
   subscriptionsMax: 200,
   membersMax: 200,
+  listCharsMax: 16_384,
   answerBytesMax: 524_288,
   eventBytesMax: 16_384,
   wantsMax: 100,
+  wantsCharsMax: 8192,
 };
 
 /** An item as it is stored. */

@@ -8,6 +8,8 @@ export interface RosterLimits {
   readonly nameCharsMax: number;
   /** UTF-16 units of a group's name; longer is `not-acceptable` */
   readonly groupCharsMax: number;
+  /** UTF-16 units of an item's name and groups together; more are `not-acceptable`. All rosters in use are in memory */
+  readonly itemCharsMax: number;
   /** requests of people who are not in the roster; further ones are answered `unsubscribed` */
   readonly strangersMax: number;
   /** UTF-16 units kept of a request's children; a longer one is shown once as it came, and kept without them */
@@ -25,6 +27,7 @@ export const ROSTER_LIMITS: RosterLimits = {
   groupsPerItemMax: 64,
   nameCharsMax: 1023,
   groupCharsMax: 1023,
+  itemCharsMax: 2048,
   strangersMax: 1000,
   requestCharsMax: 4096,
   ghostsMax: 1000,

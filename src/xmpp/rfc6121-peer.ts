@@ -1,7 +1,7 @@
 import { isBlocked } from './blocklist.ts';
 import { bareOf, resourceIn } from './jid.ts';
 import type { PeerMessage, SessionPort, StreamPort } from './module.ts';
-import { getContact, seesUs } from './rfc6121-contacts.ts';
+import { getContact, seenByUs, seesUs } from './rfc6121-contacts.ts';
 import { ROSTER_LIMITS, type RosterLimits } from './rfc6121-limits.ts';
 import { type RouteStream, routePresence } from './rfc6121-routing.ts';
 import { onSubscription, type SubscriptionReason, unavailableXml } from './rfc6121-subscription.ts';
@@ -60,12 +60,19 @@ function onPresence(session: SessionPort, msg: Extract<PeerMessage, { t: 'presen
   const to = routePresence(resource === undefined ? 'bare' : 'full', resource, routeStreams(session));
   if (to.length === 0) return 'nobody';
   const xml = withTo(msg.xml, msg.to);
+  const loose = isStranger(session, bareOf(msg.from));
   for (const name of to) {
     if (msg.except?.includes(name) === true) continue;
     const stream = session.stream(name);
-    if (stream !== undefined) session.send(stream, xml);
+    if (stream !== undefined) session.send(stream, xml, loose);
   }
   return 'delivered';
+}
+
+/** Neither the user, nor anybody whose presence the user sees or has asked to see. */
+export function isStranger(session: SessionPort, bareJid: string): boolean {
+  const contact = getContact(session, bareJid);
+  return bareJid !== session.user && (contact === undefined || !(seenByUs(contact) || contact.ask !== undefined));
 }
 
 /** The resource has sent directed presence to this JID, bare or full (4.6.6). */

@@ -20,7 +20,7 @@ function juliet(limits?: RosterLimits) {
 }
 
 t.test('a roster set reads the item, and each fault of section 2.3.3 has its error', async (t) => {
-  const limits = { ...ROSTER_LIMITS, nameCharsMax: 4, groupCharsMax: 5, groupsPerItemMax: 2 };
+  const limits = { ...ROSTER_LIMITS, nameCharsMax: 4, groupCharsMax: 5, groupsPerItemMax: 2, itemCharsMax: 11 };
   const cases: [string, Element[], object][] = [
     ['a bare item', [item({ jid: ROMEO })], { ok: true, t: 'update', jid: ROMEO, name: '', groups: [] }],
     [
@@ -48,6 +48,16 @@ t.test('a roster set reads the item, and each fault of section 2.3.3 has its err
     ['a long name', [item({ jid: ROMEO, name: '12345' })], { ok: false, condition: 'not-acceptable' }],
     ['an empty group', [item({ jid: ROMEO }, '')], { ok: false, condition: 'not-acceptable' }],
     ['a long group', [item({ jid: ROMEO }, '123456')], { ok: false, condition: 'not-acceptable' }],
+    [
+      'just so much in all',
+      [item({ jid: ROMEO, name: 'n' }, '12345', '54321')],
+      { ok: true, groups: ['12345', '54321'] },
+    ],
+    [
+      'too much in all',
+      [item({ jid: ROMEO, name: 'nn' }, '12345', '54321')],
+      { ok: false, condition: 'not-acceptable' },
+    ],
     ['too many groups', [item({ jid: ROMEO }, 'a', 'b', 'c')], { ok: false, condition: 'not-acceptable' }],
     ['a group twice', [item({ jid: ROMEO }, 'a', 'a')], { ok: false, condition: 'bad-request' }],
     [

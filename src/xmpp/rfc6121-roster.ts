@@ -67,6 +67,9 @@ export function parseRosterSet(query: Element, user: string, limits: RosterLimit
   if (groups.some((group) => group.length > limits.groupCharsMax)) {
     return fault('not-acceptable', 'the name of a group is too long');
   }
+  if (groups.reduce((sum, group) => sum + group.length, name.length) > limits.itemCharsMax) {
+    return fault('not-acceptable', 'the name and the groups together are too long');
+  }
   if (new Set(groups.map((group) => group.normalize('NFC'))).size < groups.length) {
     return fault('bad-request', 'a group is named twice');
   }

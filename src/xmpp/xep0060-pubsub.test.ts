@@ -91,6 +91,7 @@ t.test('a configuration is read back as it was set, and only what can be is take
     ['title', 'A &amp; B', 'result', 'A &amp; B'],
     ['type', 'x'.repeat(2000), 'not-acceptable', undefined],
     ['roster_groups_allowed', 'Friends', 'result', 'Friends'],
+    ['roster_groups_allowed', 'x'.repeat(PEP_LIMITS.listCharsMax + 1), 'not-acceptable', 'Friends'],
     ['unheard_of', '1', 'result', undefined],
   ];
   for (const [field, value, expected, after] of table) {
@@ -171,4 +172,26 @@ t.test('the affiliations and subscriptions of who asks are told', async (t) => {
   );
   t.equal(outcome(pubsub(user, 'set', `<unsubscribe node='n' jid='${JULIET}'/>`, STRANGER)), 'result');
   t.equal(pubsub(user, 'get', `<subscriptions node='n'/>`, STRANGER).body.split('<subscription ').length - 1, 1);
+});
+
+t.test('members are bounded by their number, and by how long they are', async (t) => {
+  const user = new FakeUser({ pepLimits: { ...PEP_LIMITS, membersMax: 2, listCharsMax: 10 } });
+  publish(user, 'n', 'i');
+  const give = (...jids: string[]): string => {
+    const members = jids.map((jid) => `<affiliation jid='${jid}' affiliation='member'/>`).join('');
+    return outcome(owner(user, 'set', `<affiliations node='n'>${members}</affiliations>`));
+  };
+  t.equal(give('a@x', 'b@x', 'c@x'), 'not-acceptable');
+  t.equal(give('aaaa@x', 'bbb@x'), 'not-acceptable');
+  t.equal(give('aaa@x', 'bbb@x'), 'result');
+});
+
+t.test('subscribers are bounded by how long they are', async (t) => {
+  const user = new FakeUser({ pepLimits: { ...PEP_LIMITS, listCharsMax: STRANGER.length + JULIET.length - 1 } });
+  publish(user, 'n', 'i', NOTE, options({ access_model: 'open' }));
+  const subscribe = (jid: string): string =>
+    outcome(pubsub(user, 'set', `<subscribe node='n' jid='${jid}'/>`, STRANGER));
+  t.equal(subscribe(STRANGER), 'result');
+  t.equal(subscribe(JULIET), 'policy-violation too-many-subscriptions');
+  t.equal(subscribe(STRANGER), 'result', 'who is one stays one');
 });

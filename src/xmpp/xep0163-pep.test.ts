@@ -183,6 +183,14 @@ t.test('a client that does not tell wants nothing; one that wants too much is cu
   pep.onAvailable(user, stream, presenceOf('y', ''), false);
   pep.onAnswer(user, stream, answerOf(['a', 'b', 'c']));
   t.same([...(stream.caps?.wants ?? [])], ['a', 'b']);
+  const { wantsCharsMax } = PEP_LIMITS;
+  const long = ['a'.repeat(wantsCharsMax / 2), 'b'.repeat(wantsCharsMax / 2), 'c'];
+  pep.onAvailable(user, stream, presenceOf('z', ''), false);
+  pep.onAnswer(user, stream, answerOf(long.slice(1)));
+  t.same([...(stream.caps?.wants ?? [])], long.slice(1));
+  pep.onAvailable(user, stream, presenceOf('zz', ''), false);
+  pep.onAnswer(user, stream, answerOf(long));
+  t.same([...(stream.caps?.wants ?? [])], long.slice(0, 2), 'by the length of the names too');
 });
 
 t.test(

@@ -60,3 +60,12 @@ t.test('a full queue goes out whole', async (t) => {
   t.strictSame(held.offer('c', '4'), ['1', '3', '4']);
   t.equal(held.length, 0);
 });
+
+t.test('so does one of large stanzas, of which the latest of each sender counts', async (t) => {
+  const held = new HeldStanzas(100, 10);
+  t.strictSame(held.offer('a', '12345678'), []);
+  t.strictSame(held.offer('a', '1234'), []);
+  t.strictSame(held.offer('b', '12345'), []);
+  t.strictSame(held.offer('c', '1'), ['1234', '12345', '1']);
+  t.strictSame(held.offer('c', '12345678'), [], 'it is empty again');
+});

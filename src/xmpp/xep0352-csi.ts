@@ -40,16 +40,22 @@ export function messageHoldKey(from: string, message: Element): string | undefin
   return state && nothingElse ? `s ${from}` : undefined;
 }
 
+/** UTF-16 units; a presence has some hundreds, but may have as many as a stanza. */
+const HELD_CHARS_MAX = 262_144;
+
 /**
- * What waits for one inactive client: at most `heldMax` stanzas, of each key the latest. When full, everything goes out
- * at once; so does it before a stanza that must not wait, which keeps the order between any two entities (RFC 6120 10.1).
+ * What waits for one inactive client: at most `heldMax` stanzas of `charsMax` together, of each key the latest. When full,
+ * everything goes out at once; so does it before a stanza that must not wait, which keeps the order between any two entities (RFC 6120 10.1).
  */
 export class HeldStanzas {
   readonly #heldMax: number;
+  readonly #charsMax: number;
   #held = new Map<string, string>();
+  #chars = 0;
 
-  constructor(heldMax = 200) {
+  constructor(heldMax = 200, charsMax = HELD_CHARS_MAX) {
     this.#heldMax = heldMax;
+    this.#charsMax = charsMax;
   }
 
   get length(): number {
@@ -63,9 +69,10 @@ export class HeldStanzas {
   offer(key: string | undefined, xml: string): readonly string[] {
     if (key === undefined) return this.#held.size === 0 ? [xml] : [...this.flush(), xml];
     // Deleted first, so that the later one takes its place at the end.
+    this.#chars += xml.length - (this.#held.get(key)?.length ?? 0);
     this.#held.delete(key);
     this.#held.set(key, xml);
-    return this.#held.size >= this.#heldMax ? this.flush() : [];
+    return this.#held.size >= this.#heldMax || this.#chars >= this.#charsMax ? this.flush() : [];
   }
 
   /** What waits, in order, with its keys: to be offered to a queue elsewhere. */
@@ -78,6 +85,7 @@ export class HeldStanzas {
     if (this.#held.size === 0) return [];
     const stanzas = [...this.#held.values()];
     this.#held = new Map();
+    this.#chars = 0;
     return stanzas;
   }
 }

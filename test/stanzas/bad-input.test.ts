@@ -60,9 +60,12 @@ for (const [phase, begin] of Object.entries(PHASES)) {
       else client.ws.send(frame, { binary: true });
       if (condition === undefined) await client.closed;
       else await client.expectStreamError(condition);
-      t.equal((await client.closed).code, code, what);
-      if (phase === 'before open')
-        t.equal(client.pending('<open').length, condition === undefined ? 0 : 1, 'open goes first');
+      const tooLong = /before (?:open|login)/.test(phase) && frame.length > 16_384;
+      t.equal((await client.closed).code, tooLong ? 1009 : code, what);
+      if (phase !== 'before open') continue;
+      const opens = client.pending('<open').map(({ el }) => el.attrs);
+      t.equal(opens.length, condition === undefined ? 0 : 1, 'open goes first');
+      for (const open of opens) t.match(open, { from: 'localhost', id: /^.{8,}$/, version: '1.0' }, what);
     }
     const invalid = await begin();
     invalid.ws.send(Buffer.from([0x3c, 0x61, 0x3e, 0xff, 0xfe, 0x3c, 0x2f, 0x61, 0x3e]), { binary: false });
@@ -249,4 +252,24 @@ t.test('a client that sends on and on while an answer is pending is cut off', as
   client.send(auth, ...Array.from({ length: 100 }, () => `<presence ${NS}/>`));
   await client.expectStreamError('policy-violation');
   t.equal(client.pending('<success').length, 0);
+});
+
+t.test('who has not logged in is read little of', async (t) => {
+  const bytes = 16_384;
+  const sasl = 'urn:ietf:params:xml:ns:xmpp-sasl';
+  const stranger = await node.connect();
+  await stranger.open();
+  stranger.send(`<iq ${NS} type='get' id='r'><query xmlns='jabber:iq:register'/>${' '.repeat(bytes)}</iq>`);
+  t.match(await stranger.expectStreamError('policy-violation'), `a stanza may have ${bytes} bytes`);
+  t.equal((await stranger.closed).code, 1009);
+
+  const hasty = await node.connect();
+  await hasty.open();
+  const response = `<response xmlns='${sasl}'>${'A'.repeat(bytes / 2)}</response>`;
+  hasty.send(`<auth xmlns='${sasl}' mechanism='PLAIN'>${base64('\0nobody\0x')}</auth>`, response, response, response);
+  t.match(await hasty.expectStreamError('policy-violation'), 'wait for answers');
+
+  const romeo = await node.login('romeo');
+  romeo.send(`<message ${NS} to='romeo@localhost'><body>${'x'.repeat(bytes * 2)}</body></message>`);
+  await romeo.sync();
 });

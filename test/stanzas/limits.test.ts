@@ -165,6 +165,42 @@ t.test('presences over the rate, and answers that nobody can refuse, end the str
   await juliet.sync();
 });
 
+t.test('who is asked more than the rate answers all of it, and goes on', async (t) => {
+  const node = await startTestNode(t, { limits: { iqsPerSecond: 1, iqsBurst: 4 } });
+  const phone = await node.login('romeo', 'phone');
+  const others = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => node.login('romeo', name)));
+  const ask = (id: string): string =>
+    `<iq xmlns='jabber:client' type='get' id='${id}' to='romeo@localhost/phone'><ping xmlns='urn:xmpp:ping'/></iq>`;
+  for (const [i, other] of others.entries()) for (let n = 0; n < 3; n++) other.send(ask(`p${i}-${n}`));
+  for (let n = 0; n < 15; n++) {
+    const { from, id } = (await phone.expect((el) => el.attrs['type'] === 'get')).attrs;
+    phone.send(`<iq xmlns='jabber:client' type='result' id='${id}' to='${from}'/>`);
+  }
+  for (const [i, other] of others.entries())
+    for (let n = 0; n < 3; n++) await other.expect((el) => el.attrs['id'] === `p${i}-${n}`, `an answer to p${i}-${n}`);
+  await phone.sync();
+  const unasked = `<iq xmlns='jabber:client' type='result' id='x' to='romeo@localhost/a'/>`;
+  for (let n = 0; n < 10; n++) phone.send(unasked);
+  await phone.expectStreamError('policy-violation');
+});
+
+t.test('what a client may ask for at once fits into what it need not have acknowledged', async (t) => {
+  const node = await startTestNode(t, {
+    limits: { iqsPerSecond: 50, iqsBurst: 1000, presencesPerSecond: 20, presencesBurst: 1000 },
+  });
+  const romeo = await node.login('romeo', 'orchard');
+  await romeo.enable();
+  await romeo.available();
+  const ids = Array.from({ length: 900 }, (_, i) => `burst${i}`);
+  for (const id of ids) {
+    romeo.send(`<iq xmlns='jabber:client' type='get' id='${id}'><ping xmlns='urn:xmpp:ping'/></iq>`);
+    romeo.send(`<presence xmlns='jabber:client' to='romeo@localhost/orchard' id='${id}'/>`);
+  }
+  const got = (): number => romeo.pending((el) => el.attrs['id']?.startsWith('burst') === true).length;
+  await until('all came', () => got() === 1800 || romeo.isClosed);
+  t.equal(got(), 1800);
+});
+
 t.test('connections over the limits are refused with 503 or 429 until there is room', async (t) => {
   const cases = [
     ['of the node', { connectionsMax: 2 }, '503'],

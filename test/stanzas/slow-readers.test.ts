@@ -2,6 +2,7 @@ import type { Element } from 'ltx';
 import t from 'tap';
 import type { Client } from '../harness/client.ts';
 import { startTestNode, type TestNode, until } from '../harness/node.ts';
+import { create, roomJid, say } from '../harness/rooms.ts';
 
 /** Clients that do not read, or do not acknowledge: memory is bounded, and they catch up without a gap. */
 const chat = (to: string, body: string, size = 0): string =>
@@ -172,4 +173,99 @@ t.test('a slow reader without stream management loses its socket, not its messag
     `<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>0</max></set></query>`,
   );
   t.equal(fin.getChild('fin')?.getChild('set')?.getChildText('count'), String(sent));
+});
+
+t.test('who asks for many pages of archives in one breath gets all of them, as it acknowledges', async (t) => {
+  const node = await startTestNode(t, { limits: { unackedStanzasMax: 40 } });
+  const romeo = await node.online('romeo', 'orchard');
+  await node.users('juliet');
+  await create(romeo, roomJid('balcony'), 'R');
+  for (const name of names(10)) {
+    romeo.send(chat('juliet@localhost', name));
+    await say(romeo, roomJid('balcony'), name);
+  }
+  await node.settle(romeo);
+
+  const phone = await node.login('romeo', 'phone');
+  const id = await phone.enable();
+  const query = (name: string, to: string): string =>
+    `<iq xmlns='jabber:client' type='set' id='${name}'${to}><query xmlns='urn:xmpp:mam:2' queryid='${name}'/></iq>`;
+  const own = names(12, 'own');
+  const rooms = names(12, 'room');
+  for (const [i, name] of own.entries()) {
+    phone.send(query(name, ''), query(rooms[i] as string, ` to='${roomJid('balcony')}'`));
+  }
+  phone.send(`<r xmlns='urn:xmpp:sm:3'/>`);
+  let h = 0;
+  const fins: string[] = [];
+  const results = new Map<string, number>();
+  const readOn = async (client: Client, upTo: number): Promise<void> => {
+    while (fins.length < upTo) {
+      const el = await client.expect(() => true, `page ${fins.length}`);
+      if (el.name === 'r') client.send(`<a xmlns='urn:xmpp:sm:3' h='${h}'/>`);
+      if (el.name === 'a')
+        t.equal(el.attrs['h'], '24', 'what waits for room does not keep its question from being handled');
+      if (!isStanza(el)) continue;
+      h += 1;
+      if (el.name === 'iq') fins.push(el.attrs['id'] ?? '');
+      const name = el.getChild('result')?.attrs['queryid'];
+      if (name !== undefined) results.set(name, (results.get(name) ?? 0) + 1);
+    }
+  };
+  await readOn(phone, 8);
+  await phone.cut();
+  phone.inbox.length = 0;
+  await readOn(await resume(node, 'romeo', id, h), 24);
+  t.strictSame(
+    fins,
+    own.flatMap((name, i) => [name, rooms[i]]),
+    'in the order of the questions',
+  );
+  t.strictSame([...new Set(results.values())], [10]);
+  t.equal(results.size, 24);
+});
+
+t.test('nobody ends the stream of somebody who is slow with what need not arrive', async (t) => {
+  const bytes = 100_000;
+  const node = await startTestNode(t, { limits: { unackedBytesMax: bytes, stanzaBytesMax: 20_000 } });
+  const juliet = await node.login('juliet', 'balcony');
+  const id = await juliet.enable();
+  await juliet.available();
+  const mercutio = await node.login('mercutio', 'street');
+  const more = `<x xmlns='u'>${'x'.repeat(bytes / 20)}</x>`;
+  const pests: string[] = [
+    `<message xmlns='jabber:client' to='juliet@localhost' type='headline'>${more}</message>`,
+    `<message xmlns='jabber:client' to='${juliet.jid}' type='error'>${more}</message>`,
+    `<presence xmlns='jabber:client' to='juliet@localhost'>${more}</presence>`,
+    `<iq xmlns='jabber:client' type='result' id='r' to='${juliet.jid}'>${more}</iq>`,
+  ];
+  for (const pest of pests) for (let i = 0; i < 30; i++) mercutio.send(pest);
+  await node.settle(mercutio);
+  await juliet.sync();
+  const got = juliet.inbox.reduce((sum, { xml }) => sum + xml.length, 0);
+  t.ok(got > bytes * 0.4 && got < bytes * 0.7, `${got} of ${bytes}`);
+  mercutio.send(chat('juliet@localhost', 'what matters'));
+  await juliet.expect('what matters');
+  await juliet.cut();
+  for (const pest of pests) mercutio.send(pest);
+  await node.settle(mercutio);
+  await resume(node, 'juliet', id, 2);
+});
+
+t.test('who asks a device that is slow is told so', async (t) => {
+  const bytes = 100_000;
+  const node = await startTestNode(t, { limits: { unackedBytesMax: bytes, stanzaBytesMax: 20_000 } });
+  const phone = await node.login('romeo', 'phone');
+  await phone.enable();
+  const desk = await node.login('romeo', 'desk');
+  const ask = `<x xmlns='u'>${'x'.repeat(bytes / 20)}</x>`;
+  const ids = names(20, 'ask');
+  for (const id of ids) {
+    desk.send(`<iq xmlns='jabber:client' type='get' id='${id}' to='${phone.jid}'>${ask}</iq>`);
+    await node.settle(desk);
+  }
+  const refused = desk.pending((el) => el.attrs['type'] === 'error' && el.getChild('error')?.attrs['type'] === 'wait');
+  t.equal(refused.length + phone.pending((el) => el.attrs['type'] === 'get').length, 20);
+  t.ok(refused.length > 5);
+  await phone.sync();
 });

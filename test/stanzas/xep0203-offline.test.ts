@@ -1,4 +1,5 @@
 import t from 'tap';
+import { loadConfig } from '../../src/config.ts';
 import { startTestNode } from '../harness/node.ts';
 
 /** Messages to who is away: the inbox keeps them, XEP-0203 says when they were sent. */
@@ -86,4 +87,24 @@ t.test('what was written to the socket and not acknowledged comes again on the n
     next.pending('<message').map(({ el }) => el.getChildText('body')),
     ['two'],
   );
+});
+
+t.test('who was away may send a receipt for everything that waited', async (t) => {
+  const { sendsPerSecond, sendsBurst } = loadConfig({}).limits;
+  const usual = await startTestNode(t, { limits: { sendsPerSecond, sendsBurst } });
+  await usual.users('juliet');
+  const romeos = await Promise.all(['romeo', 'mercutio', 'benvolio'].map((name) => usual.online(name)));
+  for (const romeo of romeos) for (let i = 0; i < 200; i++) romeo.send(chat('juliet@localhost', `${romeo.bare} ${i}`));
+  await usual.settle(...romeos);
+  const juliet = await usual.online('juliet', 'balcony');
+  for (let i = 0; i < 600; i++) {
+    const { from } = (await juliet.expect((el) => el.name === 'message')).attrs;
+    juliet.send(
+      `<message xmlns='jabber:client' to='${from}' type='chat'><received xmlns='urn:xmpp:receipts' id='${i}'/></message>`,
+    );
+  }
+  juliet.send(chat('romeo@localhost', 'here I am'));
+  await romeos[0]?.expect('here I am');
+  await usual.settle(juliet, ...romeos);
+  t.strictSame(juliet.pending('<error').length, 0);
 });

@@ -222,6 +222,7 @@ t.test('what is acknowledged is in the archive the moment after: two hundred tim
     await writer.ack();
     const got = await page(writer, { rsm: '<max>1</max><before/>' });
     if (got.bodies[0] !== `w${i}`) missing += 1;
+    writer.send(`<a xmlns='urn:xmpp:sm:3' h='${2 * (i + 1)}'/>`);
   }
   t.equal(missing, 0);
 });
