@@ -6,6 +6,7 @@ import { createListener } from './listener.ts';
 
 const OPTIONS = {
   stanzaBytesMax: 10_000,
+  loginBytesMax: 10_000,
   frameLimits: { depthMax: 64, attrsMax: 64, elementsMax: 1000, nameLengthMax: 100, prefixesMax: 64 },
   authTimeoutMs: 10_000,
   idlePingMs: 10_000,
