@@ -90,10 +90,10 @@ t.test('what is not kept goes to all who are in the room, and to nobody else', a
   t.same([turn.posts(), group.lastSeq, turn.sealed], [[], 0, true]);
 });
 
-t.test('a private message is handed to the chat of the two', async (t) => {
+t.test('a private message is handed to the chat of the two in this room', async (t) => {
   const group = room({ occupants: IN });
   const turn = turnOf(group, [send(B1, body, { to: `${ROOM}/al`, type: 'chat', token: 5 })]);
-  t.same(relayed(turn), [`${ALICE}/${BOB}`]);
+  t.same(relayed(turn), [`${ALICE}/${BOB}/${ROOM}`], 'apart from what they say under their own names');
   t.match(turn.posts()[0]?.body, {
     send: { to: A1, sender: BOB, token: 0, order: undefined, via: { from: `${ROOM}/bo`, to: `${ROOM}/al` } },
   });

@@ -26,7 +26,7 @@ import {
   readableFrom,
 } from './group-state.ts';
 import { onVoiceForm } from './group-voice.ts';
-import { chatKey, directChatId, sessionKey } from './keys.ts';
+import { chatKey, directChatId, occupantsChatId, sessionKey } from './keys.ts';
 import type { LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
 /** Messages to a room: to all of it, to one occupant, invitations (XEP-0045 7.4, 7.5, 7.8, 8.1). */
@@ -150,7 +150,7 @@ function parseMessage({ inner }: Pick<Send, 'inner'>): { readonly el: Element } 
   return parseChecked(`<message xmlns='jabber:client'>${inner}</message>`);
 }
 
-/** XEP-0045 7.5: handed to the direct chat of the two, where it is kept for both; each sees the room's address. */
+/** XEP-0045 7.5: handed to the chat of the two in this room, where it is kept for both; each sees the room's address. */
 function toOccupant(step: GroupStep, room: Room, send: Send, occupant: Occupant | undefined, to: Jid): void {
   if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
   if (send.type === 'groupchat') return refuse(step, send, 'bad-request', 'groupchat goes to the room itself');
@@ -167,10 +167,12 @@ function toOccupant(step: GroupStep, room: Room, send: Send, occupant: Occupant 
   answer(send, { ok: true }, step.turn);
 }
 
-/** To the direct chat of two users; what is not kept goes to the receiver's devices only. */
-export function relay({ turn }: GroupStep, send: Send, user: string): void {
+/** To the chat of two users; what is not kept goes to the receiver's devices only. */
+export function relay({ group, turn }: GroupStep, send: Send, user: string): void {
   const { order: _order, ...plain } = send;
-  const chat = directChatId(send.sender, user);
+  // What the room itself passes on names both of them anyway.
+  const apart = send.via !== undefined && send.via.from !== group.id;
+  const chat = apart ? occupantsChatId(send.sender, user, group.id) : directChatId(send.sender, user);
   if (isStored(send)) {
     turn.outbox.push({ to: chatKey(chat), body: { t: 'relay', send: { ...plain, token: 0 } } });
     turn.live.push(undefined);

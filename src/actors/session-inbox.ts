@@ -11,7 +11,7 @@ import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
-import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
+import { addressOf, chatKey, isRoom } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
 import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
 import { noteTaken } from './session-fulltext.ts';
@@ -188,10 +188,7 @@ export function mayHaveChat(session: SessionState, chat: string): boolean {
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */
 function isShown(session: SessionState, chat: string, record: MessageRecord): boolean {
   if (record.x?.hidden === true) return false;
-  return (
-    !session.rows.has(PREFS_ROW) ||
-    archivesFor(session, parseJid(isDirect(chat) ? directPeer(chat, session.user) : chat))
-  );
+  return !session.rows.has(PREFS_ROW) || archivesFor(session, parseJid(addressOf(chat, session.user)));
 }
 
 /** `from` of a record is the full JID of its sender. */

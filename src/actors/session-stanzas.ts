@@ -19,7 +19,7 @@ import { presenceWithHash } from '../xmpp/xep0398-pep-vcard.ts';
 import { fulltextWords } from '../xmpp/xep0431-fulltext.ts';
 import { directChatId } from './keys.ts';
 import { type Frame, type GroupAnswer, isForNow, type Send, type SendOutcome } from './messages.ts';
-import { onMarker } from './session-displayed.ts';
+import { onMarker, onOccupantMarker } from './session-displayed.ts';
 import { mayHaveChat, startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
@@ -189,7 +189,9 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   session.turn.immediate.push({ t: 'toChat', chat, msg: send });
   // Whoever says something has read the chat anyway (session-inbox.ts).
   const displayed = send.flags?.quiet === true ? displayedId(el) : undefined;
-  if (displayed !== undefined && type !== 'error') onMarker(session, chat, displayed);
+  if (displayed === undefined || type === 'error') return true;
+  if (inRoom && to.resource !== '') onOccupantMarker(session, chat, displayed);
+  else onMarker(session, chat, displayed);
   return true;
 }
 
