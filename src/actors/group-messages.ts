@@ -160,8 +160,7 @@ function toOccupant(step: GroupStep, room: Room, send: Send, occupant: Occupant 
   const voiced =
     may === 'anyone' || occupant.role === 'moderator' || (may === 'participants' && occupant.role !== 'visitor');
   if (!voiced) return refuse(step, send, 'forbidden', 'private messages are not allowed in this room');
-  const x = send.inner.includes(`'${NS_MUC_USER}'`) || send.inner.includes(`"${NS_MUC_USER}"`);
-  const inner = `${send.inner}${x ? '' : `<x xmlns='${NS_MUC_USER}'/>`}`;
+  const inner = `${send.inner}<x xmlns='${NS_MUC_USER}'/>`;
   const via = { from: `${step.group.id}/${occupant.nick}`, to: send.to };
   relay(step, { ...send, inner, to: target.jid, via }, target.user);
   answer(send, { ok: true }, step.turn);

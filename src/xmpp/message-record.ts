@@ -79,7 +79,7 @@ export interface RenderedAround {
 
 /** `renderMessage` but for the receiver's JID. @param options `to` is not looked at */
 export function renderAround(record: MessageRecord, options: RenderOptions): RenderedAround {
-  const before = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}' to='`;
+  const before = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}'${TO}`;
   let open = "'";
   if (record.type !== 'normal') open += ` type='${record.type}'`;
   if (record.id !== undefined) open += ` id='${escapeAttr(record.id)}'`;
@@ -91,6 +91,14 @@ export function renderAround(record: MessageRecord, options: RenderOptions): Ren
   }
   if (options.delay !== undefined) inner += delayElement(record.ts, options.delay.from);
   return { before, after: `${open}>${inner}</message>` };
+}
+
+const TO = " to='";
+
+/** For nobody: as the archive of a room shows it (XEP-0313 6.1.2). @param options `to` is not looked at */
+export function renderUnaddressed(record: MessageRecord, options: RenderOptions): string {
+  const { before, after } = renderAround(record, options);
+  return before.slice(0, -TO.length) + after.slice(1);
 }
 
 /**
