@@ -12,7 +12,7 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { refuse } from './group-answers.ts';
 import { fanOut } from './group-fan-out.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
-import { tellAll } from './group-presence.ts';
+import { tellAll, tellOfAbsent } from './group-presence.ts';
 import { onApproval } from './group-register.ts';
 import {
   affiliationOf,
@@ -46,7 +46,8 @@ export function onMessage(step: GroupStep, send: Send): void {
   if (send.type !== 'groupchat') return toRoom(step, room, send, occupant);
   if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
   if (occupant.role === 'visitor') return refuse(step, send, 'forbidden', 'visitors have no voice in a moderated room');
-  if (!changeSubject(step, room, send, occupant)) return;
+  if (newSubject(send) !== undefined && occupant.role !== 'moderator' && !room.config.changeSubject)
+    return refuse(step, send, 'forbidden', 'only moderators change the subject');
   say(step, room, send, occupant);
 }
 
@@ -61,6 +62,7 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
     const attrs = { from: `${group.id}/${nick}`, type: 'groupchat', ...(id !== undefined && { id }) };
     // The turn's messages leave before its effects: one that comes behind this must not overtake it.
     turn.sealed = true;
+    changeSubject(step, room, send, nick);
     tellAll(step, stanza('message', { ...attrs, ...(lang !== undefined && { 'xml:lang': lang }) }, inner));
     return answer(send, { ok: true }, turn);
   }
@@ -73,6 +75,7 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
   const more = taken === undefined ? extras : { ...extras, ...backTo(taken) };
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, more);
   if (record !== undefined) {
+    changeSubject(step, room, send, nick);
     if (taken !== undefined) {
       const beside = occupantIdXml(occupantId(room.salt, send.sender));
       const { id, ts } = record;
@@ -125,16 +128,10 @@ export function said({ group }: GroupStep, { sender }: Send): SendOutcome {
   return upTo > 0 ? { ok: true, upTo } : { ok: true };
 }
 
-/** @returns false when it may not, which has been answered */
-function changeSubject(step: GroupStep, room: Room, send: Send, { role, nick }: Occupant): boolean {
-  const subject = newSubject(send);
-  if (subject === undefined) return true;
-  if (role !== 'moderator' && !room.config.changeSubject) {
-    refuse(step, send, 'forbidden', 'only moderators change the subject');
-    return false;
-  }
-  putRoom(step, { ...room, subject: { text: subject, nick, ts: step.turn.now } });
-  return true;
+/** With the message that says so, and only then: one that comes again is no news. */
+function changeSubject(step: GroupStep, room: Room, send: Send, nick: string): void {
+  const text = newSubject(send);
+  if (text !== undefined) putRoom(step, { ...room, subject: { text, nick, ts: step.turn.now } });
 }
 
 /** The room's new subject, when that is what a message is for (XEP-0045 8.1: it has neither a body nor a thread). */
@@ -226,7 +223,10 @@ function onMediated(
     if (room.config.membersOnly && !isMember(theirs)) added.set(user, 'member');
   }
   if (!fits(step, added)) return refuse(step, send, 'resource-constraint', FULL);
-  for (const user of added.keys()) setAffiliation(step, user, 'member');
+  for (const user of added.keys()) {
+    setAffiliation(step, user, 'member');
+    tellOfAbsent(step, { affiliation: 'member', jid: user });
+  }
   for (const { user, reason } of users) {
     invite(step, room, { from: send.from, user, reason, id: send.id });
     if (isMember(affiliationOf(step.group, user))) bookmark(step, room, user);
@@ -280,6 +280,7 @@ export function bookmark({ group, turn }: GroupStep, { config }: Room, user: str
 function passDecline(step: GroupStep, send: Send, decline: Element): void {
   const jid = tryJid(decline.attrs['to'] ?? '');
   if (jid === undefined || jid.local === '') return refuse(step, send, 'jid-malformed');
+  if (jid.domain !== step.limits.domain) return refuse(step, send, 'remote-server-not-found');
   const text = decline.getChild('reason', NS_MUC_USER)?.getText();
   const why = text === undefined ? '' : `<reason>${escapeText(text)}</reason>`;
   const inner = `<x xmlns='${NS_MUC_USER}'><decline from='${escapeAttr(send.sender)}'>${why}</decline></x>`;

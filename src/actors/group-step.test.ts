@@ -1,5 +1,20 @@
 import t from 'tap';
-import { ALICE, admin, BOB, CAROL, enter, items, LIMITS, room, said, send, told, turnOf } from './group.fixture.ts';
+import { NS_MUC } from '../xmpp/muc-words.ts';
+import {
+  ALICE,
+  admin,
+  BOB,
+  CAROL,
+  enter,
+  items,
+  LIMITS,
+  room,
+  said,
+  send,
+  type TestRoom,
+  told,
+  turnOf,
+} from './group.fixture.ts';
 import type { GroupState } from './group-state.ts';
 import type { ChatMessage, Send } from './messages.ts';
 
@@ -138,6 +153,37 @@ t.test('a room that is not to stay goes with the last ghost', async (t) => {
   turnOf(group, [{ t: 'absent', user: BOB, resources: ['b'], ask: asked(group) }]);
   t.equal(group.room, undefined);
   t.equal(group.affiliates.size, 0);
+});
+
+t.test('a room that is not to stay goes with whoever is last, however that one leaves', async (t) => {
+  const config = { persistent: false };
+  const one = (occupants: TestRoom['occupants'], more: TestRoom = {}): GroupState =>
+    room({ config, occupants: occupants ?? {}, affiliates: { [ALICE]: 'owner', [BOB]: { since: 3 } }, ...more });
+  const submits = (name: string, value: string): Send => {
+    const field = `<field var='muc#roomconfig_${name}'><value>${value}</value></field>`;
+    const form = `<x xmlns='jabber:x:data' type='submit'>${field}</x>`;
+    return send(A1, `<query xmlns='${NS_MUC}#owner'>${form}</query>`, { kind: 'iq', type: 'set' });
+  };
+  const cases: readonly [string, GroupState, ChatMessage, string[]][] = [
+    ['banned', one({ [B1]: 'bo' }), admin(A1, `jid='${BOB}' affiliation='outcast'`), ['bob: -bo to b (left)']],
+    ['gone', one({ [B1]: 'bo' }), gone(BOB, 4), ['bob: -bo to b (left)']],
+    [
+      'kicked by himself',
+      one({ [A1]: { v: 1, nick: 'al', role: 'moderator' } }),
+      admin(A1, `nick='al' role='none'`),
+      ['alice: -al to a (left)'],
+    ],
+    ['no member', one({ [C1]: 'ca' }), submits('membersonly', '1'), ['carol: message to c']],
+    ['not to stay any more', one({}, { config: {} }), submits('persistentroom', '0'), ['alice: ok']],
+  ];
+  for (const [name, group, message, want] of cases) {
+    group.askedAt = 1000;
+    t.same(said(turnOf(group, [message])).slice(0, 1), want, name);
+    t.same([group.room, group.affiliates.size], [undefined, 0], `${name}: no room`);
+  }
+  const kept = one({ [B1]: 'bo' }, { config: {} });
+  turnOf(kept, [admin(A1, `jid='${BOB}' affiliation='outcast'`)]);
+  t.ok(kept.room, 'one that is to stay does');
 });
 
 t.test('an account that is gone is a member no more, whoever has its name since stays', async (t) => {
