@@ -210,7 +210,7 @@ export function affiliate(
   const actor = group.occupants.get(send.from)?.nick;
   if (isMember(affiliation) && !isMember(was)) {
     invite(step, room, { from: send.from, user, reason });
-    bookmark(step, room, user);
+    bookmark(step, room, user, send.sender);
   }
   const devices = devicesOf(group, user);
   if (devices.length === 0) return tellOfAbsent(step, { affiliation, jid: user, reason, actor });

@@ -229,7 +229,7 @@ function onMediated(
   }
   for (const { user, reason } of users) {
     invite(step, room, { from: send.from, user, reason, id: send.id });
-    if (isMember(affiliationOf(step.group, user))) bookmark(step, room, user);
+    if (isMember(affiliationOf(step.group, user))) bookmark(step, room, user, send.sender);
   }
   answer(send, { ok: true }, step.turn);
 }
@@ -271,9 +271,9 @@ export function invite(step: GroupStep, room: Room, { from, user, reason, id }: 
   relay(step, send, user);
 }
 
-/** The member's clients enter the group from now on, on all devices (XEP-0402). */
-export function bookmark({ group, turn }: GroupStep, { config }: Room, user: string): void {
-  turn.outbox.push({ to: sessionKey(user), body: { t: 'added', room: group.id, name: config.name } });
+/** The member's clients enter the group from now on, on all devices (XEP-0402). @param by bare JID of who made it one */
+export function bookmark({ group, turn }: GroupStep, { config }: Room, user: string, by: string): void {
+  turn.outbox.push({ to: sessionKey(user), body: { t: 'added', room: group.id, name: config.name, by } });
   turn.live.push(undefined);
 }
 

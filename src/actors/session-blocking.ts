@@ -22,6 +22,11 @@ export function blocksSender(session: SessionState, chat: string, from: string):
   return isBlocked(session, isDirect(chat) ? from : chat);
 }
 
+/** What a room passes on between two who know each other, an invitation: does the user block who sent it? */
+export function blocksInviter(session: SessionState, chat: string, { from, via }: MessageRecord): boolean {
+  return via !== undefined && isDirect(chat) && roomOfPair(chat) === undefined && isBlocked(session, from);
+}
+
 /** Is the other side of a direct chat blocked as a whole? To its messages this account is not there. A nick may be anybody. */
 export function blocksPeer(session: SessionState, chat: string): boolean {
   return isDirect(chat) && roomOfPair(chat) === undefined && isBlocked(session, directPeer(chat, session.user));

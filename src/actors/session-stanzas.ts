@@ -169,7 +169,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (session.pendingSends.size + session.marks.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
-  const decision = decide(el, type);
+  const decision = decide(el, type, inRoom && to.resource !== '' ? 'sent' : 'received');
   const send: Send = {
     t: 'send',
     from: stream.jid,
@@ -195,12 +195,14 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   return true;
 }
 
+/** @param direction 'sent' of what a room hands on: to which devices of its receiver is said there (session-inbox.ts) */
 function decide(
   el: Element,
   type: ReturnType<typeof messageType>,
+  direction: 'sent' | 'received',
 ): { store: boolean; flags: MessageFlags | undefined } {
   const { store, hidden, quiet } = storeDecision(el, type);
-  const nocopy = !carbonEligible(el, type);
+  const nocopy = !carbonEligible(el, type, direction);
   if (!nocopy && !hidden && !quiet) return { store, flags: undefined };
   return { store, flags: { ...(nocopy && { nocopy }), ...(hidden && { hidden }), ...(quiet && { quiet }) } };
 }

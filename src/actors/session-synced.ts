@@ -1,3 +1,4 @@
+import { isBlocked } from '../xmpp/blocklist.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import type { SessionPort } from '../xmpp/module.ts';
 import { element, escapeText } from '../xmpp/stanza.ts';
@@ -15,8 +16,10 @@ import type { ReadMoved } from './session-types.ts';
 const NS_SID = 'urn:xmpp:sid:0';
 
 /** The user was made a member of a group: its clients enter it from now on. A bookmark that is there stays as it is. */
-export function bookmarkRoom(session: SessionState, { room, name }: Extract<PostItem, { t: 'added' }>): void {
+export function bookmarkRoom(session: SessionState, { room, name, by }: Extract<PostItem, { t: 'added' }>): void {
   const { pep } = session.parts;
+  // Whom the user blocks does not choose rooms for it.
+  if (isBlocked(session, room) || (by !== undefined && isBlocked(session, by))) return;
   pep?.read(session, NS_BOOKMARKS, room, (known) => {
     if (known !== undefined) return;
     const nick = `<nick>${escapeText(session.user.slice(0, session.user.indexOf('@')))}</nick>`;

@@ -83,3 +83,49 @@ t.test('who blocks somebody by name does not thereby learn which nick that is', 
   mask.send(whispers(`${other}/gast`, 'still here'));
   t.match((await guest.expect(isMessage('still here'))).getChild('x', `${NS_MUC}#user`)?.name, 'x');
 });
+
+t.test('all devices under a nick get it, those that are not in the room do not', async (t) => {
+  const second = await node.online('guest', 'second');
+  const away = await node.online('guest', 'away');
+  const desk = await node.online('mask', 'desk');
+  for (const client of [second, away, desk, mask, guest]) {
+    await client.iq('set', `<enable xmlns='urn:xmpp:carbons:2'/>`);
+    client.forget();
+  }
+  const other = roomJid('third-ball');
+  await create(owner, other, 'host');
+  await enter(mask, other, 'domino');
+  await enter(guest, other, 'gast');
+  await enter(second, other, 'gast');
+  // As Gajim, Dino and Conversations say it.
+  mask.send(
+    `<message xmlns='jabber:client' to='${other}/gast' type='chat' id='all'><body>all</body><x xmlns='${NS_MUC}#user'/></message>`,
+  );
+  for (const client of [guest, second])
+    t.match((await client.expect(isMessage('all'))).attrs, { from: `${other}/domino`, to: client.jid });
+  const copy = await desk.expect((el) => el.getChild('sent', 'urn:xmpp:carbons:2') !== undefined);
+  t.match(copy.toString(), 'all', 'the sender’s other devices get a copy');
+  await node.settle(away);
+  t.equal(away.pending((el) => el.toString().includes('>all<')).length, 0);
+});
+
+t.test('whom somebody blocks does not reach that one by an invitation', async (t) => {
+  const pest = await node.online('pest', 'p');
+  pest.send(whispers(guest.bare, 'hi there'));
+  await guest.expect(isMessage('hi there'));
+  await guest.iq('set', `<block xmlns='urn:xmpp:blocking'><item jid='${pest.bare}'/></block>`);
+  const den = roomJid('den');
+  await create(pest, den, 'pest', { membersonly: '1' });
+  guest.forget();
+  pest.send(
+    `<message xmlns='jabber:client' to='${den}'><x xmlns='${NS_MUC}#user'><invite to='${guest.bare}'><reason>come here</reason></invite></x></message>`,
+  );
+  await node.settle(pest);
+  await node.settle(guest);
+  t.equal(guest.pending((el) => el.attrs['from'] === den).length, 0);
+  const bookmarks = await guest.iq(
+    'get',
+    `<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:bookmarks:1'/></pubsub>`,
+  );
+  t.notMatch(bookmarks.toString(), den);
+});
