@@ -1,3 +1,4 @@
+import { createBookmarkList } from './bookmark-list.ts';
 import { buildIqTable, type IqTable } from './iq-table.ts';
 import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { XmppModule } from './module.ts';
@@ -151,7 +152,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     vcardModule(deps.software.name, createPhotos(pep), personal.vcardBytesMax),
     vcardAvatarsModule,
     pepVcardModule,
-    privateXmlModule(personal),
+    privateXmlModule(personal, createBookmarkList(pep)),
     discoModule(() => catalogue, accountNodes(pep)),
     capsModule,
     pingModule,
