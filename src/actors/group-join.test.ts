@@ -62,6 +62,12 @@ t.test('who may not enter hears why', async (t) => {
   t.same(said(turnOf(open, [enter(A1, 'al')])), ['carol: +al to c', 'alice: joined'], 'its owner needs neither');
 });
 
+t.test('who makes a room hears so until it is configured', async (t) => {
+  const group = room({ locked: true, occupants: { [A1]: 'al' } });
+  const again = told(turnOf(group, [enter(A1, 'al')]))[0]?.msg;
+  t.match(again, { group: { xml: [/code='110'.*code='170'.*code='201'/] } }, 'the answer before may have been lost');
+});
+
 t.test('a room that is full is so for now', async (t) => {
   const full = room({ config: { maxUsers: 1 }, occupants: { [A1]: 'al' } });
   t.match(told(turnOf(full, [enter(B1, 'bo')]))[0]?.msg, {

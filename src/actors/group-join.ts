@@ -108,11 +108,9 @@ function onLeave(step: GroupStep, send: Send, occupant: Occupant | undefined, el
 
 function enter(step: GroupStep, send: Send, nick: string, said: Said, join: JoinRequest): void {
   const { group, limits } = step;
-  let codes: number[] = [];
   if (group.room === undefined) {
     if (!limits.mayCreate) return fail(step, send, 'not-allowed', 'rooms are created by administrators');
     create(step, send.sender);
-    codes = [STATUS.created];
   } else {
     const refusal = mayNotEnter(step, group.room, send.sender, nick, join);
     if (refusal !== undefined) return fail(step, send, ...refusal);
@@ -127,14 +125,14 @@ function enter(step: GroupStep, send: Send, nick: string, said: Said, join: Join
   putOccupant(step, occupant);
   rememberNick(step, occupant);
   broadcast(step, occupant, {}, occupant.jid);
-  welcome(step, send, occupant, join.history, codes);
+  welcome(step, send, occupant, join.history);
 }
 
 function enterAgain(step: GroupStep, send: Send, occupant: Occupant, join: JoinRequest): void {
   // Whoever asked before this heard of an earlier life of the device.
   step.group.asked.delete(occupant.jid);
   putOccupant(step, occupant);
-  welcome(step, send, occupant, join.history, []);
+  welcome(step, send, occupant, join.history);
 }
 
 /** XEP-0045 7.2.4–7.2.9, 7.2.14. */
@@ -199,7 +197,7 @@ function changeNick(
   broadcast(step, now, {}, now.jid);
   if (join !== undefined) {
     group.asked.delete(now.jid);
-    return welcome(step, send, now, join.history, [], [was]);
+    return welcome(step, send, now, join.history, [was]);
   }
   ok(step, send, [was, withTo(presenceXml(group, now, {}, true, true), send.from)], { joined: { nick } });
 }
@@ -214,7 +212,6 @@ function welcome(
   send: Send,
   occupant: Occupant,
   history: HistoryRequest,
-  codes: readonly number[],
   first: readonly string[] = [],
 ): void {
   const { group, turn, limits } = step;
@@ -226,7 +223,9 @@ function welcome(
     if (other.jid === occupant.jid || !isBroadcast(step, other)) continue;
     xml.push(withTo(presenceXml(group, other, {}, seesAll, false), send.from));
   }
-  const mine = [...codes, STATUS.logged, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
+  // Until it is configured: the answer that said so first may have been lost, and nobody else comes in before.
+  const created = room.locked ? [STATUS.created] : [];
+  const mine = [...created, STATUS.logged, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
   xml.push(withTo(presenceXml(group, occupant, { codes: mine }, true, true), send.from));
   const had = group.lastSeq;
   const from = readableFrom(group, send.sender);

@@ -61,8 +61,11 @@ export function onDiscoInfo(step: GroupStep, room: Room, send: Send, query: Elem
     return result(step, send, renderInfo({ identities, features: [] }, node));
   }
   if (node !== undefined) return fail(step, send, 'item-not-found', 'no such node');
+  // What is said inside is for those who may enter.
+  const { membersOnly, password } = room.config;
+  const inside = isMember(affiliationOf(group, send.sender)) || group.occupants.has(send.from);
   const { features, form } = roomInfo(room.config, {
-    subject: room.subject?.text ?? '',
+    subject: inside || (!membersOnly && password === '') ? (room.subject?.text ?? '') : '',
     occupants: group.occupants.size,
   });
   const name = room.config.name === '' ? group.id.slice(0, group.id.indexOf('@')) : room.config.name;

@@ -214,6 +214,28 @@ t.test('iqs have their errors', async (t) => {
     t.same(said(turnOf(group, [one])), [`${one.sender.split('@')[0]}: ${want}`], name);
 });
 
+t.test('a stranger does not read the subject of a room that is closed', async (t) => {
+  const info = `<query xmlns='http://jabber.org/protocol/disco#info'/>`;
+  const reads = (config: TestRoom['config'], from: string): boolean => {
+    const group = room({ ...(config && { config }), affiliates: { [ALICE]: 'owner' }, occupants: { [C1]: 'ca' } });
+    if (group.room !== undefined) group.room = { ...group.room, subject: { text: 'secret plan', nick: 'al', ts: 1 } };
+    const [answer] = told(turnOf(group, [send(from, info, { kind: 'iq', type: 'get' })]));
+    return JSON.stringify(answer?.msg).includes('secret plan');
+  };
+  t.same(
+    [ALICE, BOB, CAROL].map((user) => reads({}, `${user}/x`)),
+    [true, true, true],
+  );
+  t.same(
+    [A1, B1].map((from) => reads({ membersOnly: true }, from)),
+    [true, false],
+  );
+  t.same(
+    [A1, B1, C1].map((from) => reads({ password: 'p' }, from)),
+    [true, false, true],
+  );
+});
+
 t.test('a room that is not there, or not yet, says so', async (t) => {
   const info = `<query xmlns='http://jabber.org/protocol/disco#info'/>`;
   const ask = (from: string, to: string): Send => send(from, info, { kind: 'iq', type: 'get', to });
