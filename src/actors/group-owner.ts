@@ -14,6 +14,7 @@ import {
   type FormerRoom,
   type GroupStep,
   putAffiliate,
+  putCard,
   putPosted,
   putRoom,
   type Room,
@@ -91,6 +92,7 @@ export function destroy(
   }
   for (const user of [...group.affiliates.keys()]) putAffiliate(step, user, undefined);
   group.room = undefined;
+  putCard(step, undefined);
   group.posted = group.lastSeq;
   putPosted(step, false);
   turn.streams.push({ t: 'drop', stream: messageStream(group.id) });

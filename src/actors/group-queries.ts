@@ -18,6 +18,7 @@ import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
 import { NS_RETRACT, NS_TOMBSTONE } from '../xmpp/xep0424-retraction.ts';
 import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
 import { NS_FULLTEXT } from '../xmpp/xep0431-fulltext.ts';
+import { NS_VCARD } from '../xmpp/xep0486-muc-avatars.ts';
 import { answerFailure, answerTo, bareOf } from './chat-log.ts';
 import { fail, ok, result } from './group-answers.ts';
 import { passIq } from './group-iqs.ts';
@@ -48,6 +49,7 @@ const FEATURES: readonly string[] = [
   NS_TOMBSTONE,
   NS_MODERATE,
   NS_GROUP_RECEIPTS,
+  NS_VCARD,
   'urn:xmpp:sid:0',
 ];
 
@@ -67,6 +69,7 @@ export function onDiscoInfo(step: GroupStep, room: Room, send: Send, query: Elem
   const { features, form } = roomInfo(room.config, {
     subject: inside || (!membersOnly && password === '') ? (room.subject?.text ?? '') : '',
     occupants: group.occupants.size,
+    avatar: group.card?.hashes ?? [],
   });
   const name = room.config.name === '' ? group.id.slice(0, group.id.indexOf('@')) : room.config.name;
   const identities = [{ category: 'conference', type: 'text', name }];

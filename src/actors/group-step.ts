@@ -7,11 +7,13 @@ import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
+import { NS_VCARD } from '../xmpp/xep0486-muc-avatars.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, bareOf, isKnown, isStored, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, refuse } from './group-answers.ts';
+import { onCard } from './group-card.ts';
 import { isWriteDue, onCursors, writeCursors } from './group-cursors.ts';
 import { isPostDue, postPointers } from './group-fan-out.ts';
 import { endOldIqs, isPassed, onIqAnswer } from './group-iqs.ts';
@@ -221,6 +223,8 @@ function onIq(step: GroupStep, send: Send): void {
       return onRegister(step, room, send, payload);
     case NS_MAM:
       return onArchive(step, room, send, payload);
+    case NS_VCARD:
+      return onCard(step, send, payload);
     case NS_MODERATE:
       return onModerate(step, room, send, payload);
     case NS_GROUP_RECEIPTS:
