@@ -7,7 +7,7 @@ import type { SessionPort } from '../xmpp/module.ts';
 import type { ArchivePort } from '../xmpp/xep0313-mam.ts';
 import { FULLTEXT_KEY, fulltextReader } from './fulltext.ts';
 import { type ActivityOrder, InboxOrder } from './inbox-order.ts';
-import { directChatId, directPeer, inboxStream, indexStream, isDirect, isRoom, sessionKey, userRows } from './keys.ts';
+import { addressOf, directChatId, inboxStream, indexStream, isRoom, roomOfPair, sessionKey, userRows } from './keys.ts';
 import { askBehind } from './session-reads.ts';
 import type { SessionState } from './session-state.ts';
 import { chatOfRowKey, type UserChatRow } from './session-types.ts';
@@ -62,7 +62,15 @@ function listOf(session: SessionState, order: ActivityOrder): ConversationList {
         const chat = chatOfRowKey(key);
         const { unread, n, last = 0 } = must(session.get<UserChatRow>(key), `no row ${key}`);
         const room = isRoom(chat, session.parts.roomDomain);
-        return { chat, room, jid: isDirect(chat) ? directPeer(chat, session.user) : chat, unread, last, n };
+        return {
+          chat,
+          room,
+          jid: addressOf(chat, session.user),
+          unread,
+          last,
+          n,
+          ...(roomOfPair(chat) !== undefined && { occupant: true }),
+        };
       }),
   };
 }

@@ -100,3 +100,40 @@ t.test('a new member is invited by whoever made it one', async (t) => {
   const turn = turnOf(group, [admin(A1, `jid='${CAROL}' affiliation='member'`)]);
   t.match(turn.posts(), [{ to: `chat:${ALICE}/${CAROL}`, body: { t: 'relay', send: { inner: /<password>p&lt;</ } } }]);
 });
+
+t.test('who is not in the room has another rank: those hear of it who may know who it is', async (t) => {
+  const of = (config: TestRoom['config'], one: Send): string[] => {
+    const group = room({
+      ...(config && { config }),
+      affiliates: { [ALICE]: 'owner' },
+      occupants: { [A1]: IN[A1], [B1]: IN[B1] },
+    });
+    group.askedAt = 1000;
+    return said(turnOf(group, [one]));
+  };
+  const member = admin(A1, `jid='${CAROL}' affiliation='member'`);
+  t.same(of({}, member), ['alice: message to a', 'alice: ok'], 'moderators');
+  t.same(of({ whois: 'anyone' }, member), ['alice: message to a', 'bob: message to b', 'alice: ok'], 'or all');
+  const group = room({ affiliates: { ...RANKS, [BOB]: 'none' }, occupants: { [A1]: IN[A1] } });
+  const [notice] = told(turnOf(group, [admin(A1, `jid='${CAROL}' affiliation='none'`)]));
+  t.match(notice?.msg, {
+    xml: new RegExp(`from="${group.id}"><x [^>]*><item affiliation='none' role='none' jid='${CAROL}'>`),
+  });
+});
+
+t.test('a role that is not told of is gone for the others', async (t) => {
+  const config = { presenceOf: ['moderator', 'participant'] } as const;
+  const group = room({ config, affiliates: RANKS, occupants: { ...IN, [`${CAROL}/x`]: as('ca', 'participant') } });
+  group.askedAt = 1000;
+  const turn = turnOf(group, [admin(A1, `nick='ca' role='visitor'`)]);
+  const heard = ['alice: -ca to a', 'bob: -ca to b'];
+  t.same(
+    said(turn).filter((one) => !one.startsWith('carol')),
+    [...heard, ...heard, 'alice: ok'],
+  );
+  const shows = turnOf(group, [admin(A1, `nick='ca' role='participant'`)]);
+  t.same(
+    said(shows).filter((one) => one.startsWith('bob')),
+    ['bob: +ca to b', 'bob: +ca to b'],
+  );
+});

@@ -15,7 +15,7 @@ import {
 import { fail, result } from './group-answers.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
 import { bookmark, invite } from './group-messages.ts';
-import { broadcast, devicesOf, seesJids, takeOut } from './group-presence.ts';
+import { broadcast, devicesOf, isBroadcast, seesJids, takeOut, tellOfAbsent } from './group-presence.ts';
 import {
   affiliationOf,
   type GroupState,
@@ -146,8 +146,9 @@ export function giveRole(
 ): void {
   for (const device of devices) {
     const now = { ...device, role };
+    const hides = isBroadcast(step, device) && !isBroadcast(step, now);
     putOccupant(step, now);
-    broadcast(step, now, { item: why });
+    broadcast(step, now, { item: why, hides });
   }
 }
 
@@ -209,9 +210,10 @@ export function affiliate(
   const actor = group.occupants.get(send.from)?.nick;
   if (isMember(affiliation) && !isMember(was)) {
     invite(step, room, { from: send.from, user, reason });
-    bookmark(step, room, user);
+    bookmark(step, room, user, send.sender);
   }
   const devices = devicesOf(group, user);
+  if (devices.length === 0) return tellOfAbsent(step, { affiliation, jid: user, reason, actor });
   if (affiliation === 'outcast') return kick(step, devices, STATUS.banned, actor, reason);
   if (room.config.membersOnly && !isMember(affiliation))
     return kick(step, devices, STATUS.affiliationLost, actor, reason);
@@ -221,6 +223,7 @@ export function affiliate(
 /** After the configuration changed: those who may not be in any more leave (9.4, 10.1.3), roles follow. */
 export function applyToOccupants(step: GroupStep, before: Room, room: Room): void {
   const { group } = step;
+  const shown = [...group.occupants.values()].filter((occupant) => isBroadcast(step, occupant, before));
   for (const occupant of [...group.occupants.values()]) {
     const affiliation = affiliationOf(group, occupant.user);
     if (room.config.membersOnly && !isMember(affiliation)) {
@@ -230,5 +233,15 @@ export function applyToOccupants(step: GroupStep, before: Room, room: Room): voi
     if (before.config.moderated === room.config.moderated || affiliation !== 'none' || occupant.role === 'moderator')
       continue;
     giveRole(step, [occupant], roleOf(affiliation, room.config), {});
+  }
+  if (String(before.config.presenceOf) !== String(room.config.presenceOf)) showAnew(step, shown);
+}
+
+/** Other roles than before are shown to the others. @param shown who was */
+function showAnew(step: GroupStep, shown: readonly Occupant[]): void {
+  const before = new Set(shown.map(({ jid }) => jid));
+  for (const occupant of step.group.occupants.values()) {
+    const is = isBroadcast(step, occupant);
+    if (is !== before.has(occupant.jid)) broadcast(step, occupant, { hides: !is }, occupant.jid);
   }
 }

@@ -29,6 +29,7 @@ t.test('who may not enter hears why', async (t) => {
   const many = Object.fromEntries(Array.from({ length: LIMITS.occupantsMax }, (_, i) => [`${CAROL}/${i}`, `c${i}`]));
   const cases: readonly [string, TestRoom, Send, string][] = [
     ['no nick', {}, enter(B1, '', '', { to: ROOM }), 'jid-malformed'],
+    ['a nick that nobody sees', {}, enter(B1, '  '), 'jid-malformed'],
     ['not configured yet', { locked: true }, enter(B1, 'bo'), 'item-not-found'],
     ['banned', { affiliates: { [ALICE]: 'owner', [BOB]: 'outcast' } }, enter(B1, 'bo'), 'forbidden'],
     ['members only', { config: { membersOnly: true } }, enter(B1, 'bo'), 'registration-required'],
@@ -59,6 +60,49 @@ t.test('who may not enter hears why', async (t) => {
   const open = room({ config: { password: 'secret', maxUsers: 1 }, occupants: { [C1]: 'ca' } });
   t.same(said(turnOf(open, [enter(B1, 'bo', right)])), ['bob: service-unavailable']);
   t.same(said(turnOf(open, [enter(A1, 'al')])), ['carol: +al to c', 'alice: joined'], 'its owner needs neither');
+});
+
+t.test('who makes a room hears so until it is configured', async (t) => {
+  const group = room({ locked: true, occupants: { [A1]: 'al' } });
+  const again = told(turnOf(group, [enter(A1, 'al')]))[0]?.msg;
+  t.match(again, { group: { xml: [/code='110'.*code='170'.*code='201'/] } }, 'the answer before may have been lost');
+});
+
+t.test('a room that is full is so for now', async (t) => {
+  const full = room({ config: { maxUsers: 1 }, occupants: { [A1]: 'al' } });
+  t.match(told(turnOf(full, [enter(B1, 'bo')]))[0]?.msg, {
+    group: { xml: [/<error type="wait"><service-unavailable/] },
+  });
+});
+
+t.test('who goes may say why, and the others hear it', async (t) => {
+  const group = room({ occupants: { [A1]: 'al', [B1]: 'bo' } });
+  group.askedAt = 1000;
+  const bye = {
+    ...leaving(B1, 'bo'),
+    inner: `<status>bye &amp; out</status><x xmlns='http://jabber.org/protocol/muc#user'/>`,
+  };
+  const [others, own] = told(turnOf(group, [bye]));
+  t.match(others?.msg, { xml: /type="unavailable"><status[^>]*>bye &amp; out<\/status><occupant-id/ });
+  t.match(own?.msg, { group: { xml: [/<status[^>]*>bye &amp; out<\/status>/] } });
+  const long = { ...leaving(A1, 'al'), inner: `<status>${'x'.repeat(5000)}</status>` };
+  t.notMatch(told(turnOf(group, [long]))[0]?.msg, { group: { xml: [/xxx/] } });
+});
+
+t.test('devices under one nick have one role', async (t) => {
+  const group = room({ occupants: { [B1]: { v: 1, nick: 'bo', role: 'visitor' } } });
+  turnOf(group, [enter(`${BOB}/c`, 'bo'), enter(`${BOB}/d`, 'other')]);
+  t.equal(group.occupants.get(`${BOB}/c`)?.role, 'visitor', 'who was silenced is so with all devices of the nick');
+  t.equal(group.occupants.get(`${BOB}/d`)?.role, 'participant');
+});
+
+t.test('who asks to enter under another nick gets all that one does who enters', async (t) => {
+  const group = room({ occupants: { [A1]: 'al', [B1]: 'bo' }, lastSeq: 2 });
+  group.askedAt = 1000;
+  const turn = turnOf(group, [enter(B1, 'bob')]);
+  t.same(said(turn), ['alice: -bo to a', 'alice: +bob to a', 'bob: joined']);
+  const xml = told(turn, logOf(2)).flatMap(({ msg }) => (msg.t === 'answer' ? (msg.group?.xml ?? []) : []));
+  t.match(xml, [/\/bo".*code='303'/, /\/al"/, /\/bob".*code='110'/, / id='1'/, / id='2'/, /<subject/]);
 });
 
 t.test('rooms are made by whoever comes first, where that is allowed', async (t) => {

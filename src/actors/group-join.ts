@@ -14,12 +14,12 @@ import {
   subjectXml,
   userXml,
 } from '../xmpp/muc-words.ts';
-import { childElements, stanza, withTo, xmlOf } from '../xmpp/stanza.ts';
+import { CLIENT_NS, childElements, stanza, withTo, xmlOf } from '../xmpp/stanza.ts';
+import type { ErrorDetails } from '../xmpp/stanza-error.ts';
 import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
 import { answerFailure, answerTo } from './chat-log.ts';
 import { fail, ok } from './group-answers.ts';
 import { newSubject } from './group-messages.ts';
-import { destroy } from './group-owner.ts';
 import { broadcast, isBroadcast, presenceXml, seesJids, takeOut } from './group-presence.ts';
 import { lateInRoom } from './group-seen.ts';
 import {
@@ -50,9 +50,11 @@ export function onPresence(step: GroupStep, send: Send, el: Element): void {
   const { group } = step;
   const to = tryJid(send.to);
   const occupant = group.occupants.get(send.from);
-  if (send.type === 'unavailable') return onLeave(step, send, occupant);
+  if (send.type === 'unavailable') return onLeave(step, send, occupant, el);
   if (send.type !== 'available') return ok(step, send, []);
   if (to === undefined || to.resource === '') return fail(step, send, 'jid-malformed', 'a nick is needed');
+  // 16.1: none that nobody sees.
+  if (to.resource.trim() === '') return fail(step, send, 'jid-malformed', 'a nick is more than spaces');
   const said: Said = { inner: presenceInner(el), ...(asksForReceipts(el) && { receipts: true }) };
   const join = parseJoin(el);
   if (occupant === undefined) {
@@ -62,7 +64,7 @@ export function onPresence(step: GroupStep, send: Send, el: Element): void {
   // It asks to enter though it is here: it lost its state, and gets all of it again (7.2.1).
   if (join !== undefined && occupant.nick === to.resource)
     return enterAgain(step, send, { ...occupant, ...said }, join);
-  if (occupant.nick !== to.resource) return changeNick(step, send, occupant, to.resource, said);
+  if (occupant.nick !== to.resource) return changeNick(step, send, occupant, { nick: to.resource, ...said }, join);
   const now = { ...occupant, ...said };
   putOccupant(step, now);
   broadcast(step, now, {}, now.jid);
@@ -91,51 +93,46 @@ function notHere({ group, ...step }: GroupStep, send: Send, nick: string): void 
   ok({ group, ...step }, send, [xml], { left: true });
 }
 
-function onLeave(step: GroupStep, send: Send, occupant: Occupant | undefined): void {
+/** 7.14: the others are told with the words that it says in going. */
+function onLeave(step: GroupStep, send: Send, occupant: Occupant | undefined, el: Element): void {
   if (occupant === undefined) return ok(step, send, [], { left: true });
-  const xml = presenceXml(step.group, occupant, { type: 'unavailable' }, true, true);
-  leave(step, occupant);
+  const status = el
+    .getChildren('status', CLIENT_NS)
+    .map((one) => xmlOf(one))
+    .join('');
+  const change = status !== '' && status.length <= PRESENCE_MAX ? { said: status } : {};
+  const xml = presenceXml(step.group, occupant, { ...change, type: 'unavailable' }, true, true);
+  takeOut(step, occupant, change, occupant.jid);
   ok(step, send, [withTo(xml, send.from)], { left: true });
-}
-
-/**
- * A room that is not to stay goes with its last occupant (XEP-0045 10.1.2).
- * @param codes said to the device itself; without them it is told otherwise
- */
-export function leave(step: GroupStep, occupant: Occupant, codes?: readonly number[]): void {
-  if (codes === undefined) takeOut(step, occupant, {}, occupant.jid);
-  else takeOut(step, occupant, { codes });
-  const { room, occupants } = step.group;
-  if (occupants.size === 0 && room !== undefined && (!room.config.persistent || room.locked)) destroy(step, {});
 }
 
 function enter(step: GroupStep, send: Send, nick: string, said: Said, join: JoinRequest): void {
   const { group, limits } = step;
-  let codes: number[] = [];
   if (group.room === undefined) {
     if (!limits.mayCreate) return fail(step, send, 'not-allowed', 'rooms are created by administrators');
     create(step, send.sender);
-    codes = [STATUS.created];
   } else {
     const refusal = mayNotEnter(step, group.room, send.sender, nick, join);
-    if (refusal !== undefined) return fail(step, send, refusal[0], refusal[1]);
+    if (refusal !== undefined) return fail(step, send, ...refusal);
   }
   const room = group.room as Room | undefined;
   if (room === undefined) return;
-  const role = roleOf(affiliationOf(group, send.sender), room.config);
+  // Devices under one nick are one occupant to the others: what a moderator gave or took holds for the next one, too.
+  const [same] = holdersOf(group, nick);
+  const role = same?.role ?? roleOf(affiliationOf(group, send.sender), room.config);
   const occupant: Occupant = { jid: send.from, user: send.sender, nick, role, ...said };
   group.asked.delete(occupant.jid);
   putOccupant(step, occupant);
   rememberNick(step, occupant);
   broadcast(step, occupant, {}, occupant.jid);
-  welcome(step, send, occupant, join.history, codes);
+  welcome(step, send, occupant, join.history);
 }
 
 function enterAgain(step: GroupStep, send: Send, occupant: Occupant, join: JoinRequest): void {
   // Whoever asked before this heard of an earlier life of the device.
   step.group.asked.delete(occupant.jid);
   putOccupant(step, occupant);
-  welcome(step, send, occupant, join.history, []);
+  welcome(step, send, occupant, join.history);
 }
 
 /** XEP-0045 7.2.4–7.2.9, 7.2.14. */
@@ -145,7 +142,7 @@ function mayNotEnter(
   user: string,
   nick: string,
   { password }: JoinRequest,
-): readonly [condition: StanzaCondition, text?: string] | undefined {
+): readonly [condition: StanzaCondition, text?: string, details?: ErrorDetails] | undefined {
   const affiliation = affiliationOf(group, user);
   const privileged = affiliation === 'owner' || affiliation === 'admin';
   if (locked && affiliation !== 'owner') return ['item-not-found', 'the room is not configured yet'];
@@ -154,7 +151,7 @@ function mayNotEnter(
   if (config.password !== '' && password !== config.password && affiliation !== 'owner') return ['not-authorized'];
   if (isTaken(group, nick, user)) return ['conflict', 'somebody else has this nick'];
   if (group.occupants.size >= limits.occupantsMax || (group.occupants.size >= config.maxUsers && !privileged))
-    return ['service-unavailable', 'the room is full'];
+    return ['service-unavailable', 'the room is full', { type: 'wait' }];
   return undefined;
 }
 
@@ -179,47 +176,56 @@ function create(step: GroupStep, owner: string): void {
   putAffiliate(step, owner, { v: 1, affiliation: 'owner', since: group.lastSeq, before: 0, beforeMs: 0 });
 }
 
-function changeNick(step: GroupStep, send: Send, occupant: Occupant, nick: string, said: Said): void {
+/** @param join it asks to enter though it is here, under another nick: it gets all that one does who enters */
+function changeNick(
+  step: GroupStep,
+  send: Send,
+  occupant: Occupant,
+  become: Said & Pick<Occupant, 'nick'>,
+  join: JoinRequest | undefined,
+): void {
   const { group } = step;
+  const { nick } = become;
   if (isTaken(group, nick, occupant.user)) return fail(step, send, 'conflict', 'somebody else has this nick');
   const gone = { type: 'unavailable', codes: [STATUS.nickChanged], item: { role: occupant.role, nick } } as const;
   const quiet = holdersOf(group, occupant.nick).length > 1;
-  const xml = [presenceXml(group, occupant, gone, true, true)];
+  const was = withTo(presenceXml(group, occupant, gone, true, true), send.from);
   broadcast(step, occupant, { ...gone, quiet }, occupant.jid);
-  const now = { ...occupant, nick, ...said };
+  const now = { ...occupant, ...become };
   putOccupant(step, now);
   rememberNick(step, now);
   broadcast(step, now, {}, now.jid);
-  xml.push(presenceXml(group, now, {}, true, true));
-  ok(
-    step,
-    send,
-    xml.map((one) => withTo(one, send.from)),
-    { joined: { nick } },
-  );
+  if (join !== undefined) {
+    group.asked.delete(now.jid);
+    return welcome(step, send, now, join.history, [was]);
+  }
+  ok(step, send, [was, withTo(presenceXml(group, now, {}, true, true), send.from)], { joined: { nick } });
 }
 
 /**
  * What a device gets that enters, in the order of XEP-0045 7.2: who is here, itself, what was said, the subject. All of
  * it is one answer, so that none of it can be lost alone; from `had` on messages reach the device as they come.
+ * @param first what it gets before that
  */
 function welcome(
   step: GroupStep,
   send: Send,
   occupant: Occupant,
   history: HistoryRequest,
-  codes: readonly number[],
+  first: readonly string[] = [],
 ): void {
   const { group, turn, limits } = step;
   const { room } = group;
   if (room === undefined) return;
   const seesAll = seesJids(group, occupant);
-  const xml: string[] = [];
+  const xml = [...first];
   for (const other of group.occupants.values()) {
     if (other.jid === occupant.jid || !isBroadcast(step, other)) continue;
     xml.push(withTo(presenceXml(group, other, {}, seesAll, false), send.from));
   }
-  const mine = [...codes, STATUS.logged, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
+  // Until it is configured: the answer that said so first may have been lost, and nobody else comes in before.
+  const created = room.locked ? [STATUS.created] : [];
+  const mine = [...created, STATUS.logged, ...(room.config.whois === 'anyone' ? [STATUS.nonAnonymous] : [])];
   xml.push(withTo(presenceXml(group, occupant, { codes: mine }, true, true), send.from));
   const had = group.lastSeq;
   const from = readableFrom(group, send.sender);

@@ -58,6 +58,12 @@ t.test('what is refused is refused with its error, and changes nothing', async (
       send(A1, invites(BOB, CAROL), normal),
       'not-allowed',
     ],
+    [
+      'declined to another server',
+      {},
+      send(A1, `<x xmlns='${MUC_USER}'><decline to='x@elsewhere'/></x>`, normal),
+      'remote-server-not-found',
+    ],
     ['declined to nobody', {}, send(A1, `<x xmlns='${MUC_USER}'><decline to='@'/></x>`, normal), 'jid-malformed'],
   ];
   for (const [name, what, one, want] of cases) {
@@ -90,10 +96,10 @@ t.test('what is not kept goes to all who are in the room, and to nobody else', a
   t.same([turn.posts(), group.lastSeq, turn.sealed], [[], 0, true]);
 });
 
-t.test('a private message is handed to the chat of the two', async (t) => {
+t.test('a private message is handed to the chat of the two in this room', async (t) => {
   const group = room({ occupants: IN });
   const turn = turnOf(group, [send(B1, body, { to: `${ROOM}/al`, type: 'chat', token: 5 })]);
-  t.same(relayed(turn), [`${ALICE}/${BOB}`]);
+  t.same(relayed(turn), [`${ALICE}/${BOB}/${ROOM}`], 'apart from what they say under their own names');
   t.match(turn.posts()[0]?.body, {
     send: { to: A1, sender: BOB, token: 0, order: undefined, via: { from: `${ROOM}/bo`, to: `${ROOM}/al` } },
   });
@@ -111,6 +117,17 @@ t.test('an invitation into a members-only room makes a member', async (t) => {
   const open = room({ occupants: IN });
   t.same(relayed(turnOf(open, [send(B1, invites(CAROL), { type: 'normal' })])), [`${BOB}/${CAROL}`]);
   t.notOk(open.affiliates.has(CAROL), 'in an open one it does not');
+});
+
+t.test('a subject that is sent again is no news', async (t) => {
+  const moderator = { v: 1, nick: 'al', role: 'moderator' } as const;
+  const group = room({ occupants: { [A1]: moderator } });
+  const first = send(A1, '<subject>one</subject>', { oid: 'o1' });
+  turnOf(group, [first]);
+  turnOf(group, [send(A1, '<subject>two</subject>', { oid: 'o2' })]);
+  const again = turnOf(group, [{ ...first, token: 1000 }], { now: 2000 });
+  t.same([said(again), items(again)], [['alice: ok 2'], []]);
+  t.match(group.room?.subject, { text: 'two', ts: 1000 }, 'of a session that does not know that it was taken');
 });
 
 t.test('moderators change the subject, others where they may', async (t) => {

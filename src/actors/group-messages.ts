@@ -12,7 +12,7 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { refuse } from './group-answers.ts';
 import { fanOut } from './group-fan-out.ts';
 import { FULL, fits, setAffiliation } from './group-members.ts';
-import { tellAll } from './group-presence.ts';
+import { tellAll, tellOfAbsent } from './group-presence.ts';
 import { onApproval } from './group-register.ts';
 import {
   affiliationOf,
@@ -26,7 +26,7 @@ import {
   readableFrom,
 } from './group-state.ts';
 import { onVoiceForm } from './group-voice.ts';
-import { chatKey, directChatId, sessionKey } from './keys.ts';
+import { chatKey, directChatId, occupantsChatId, sessionKey } from './keys.ts';
 import type { LiveMessage, MessageType, Send, SendOutcome } from './messages.ts';
 
 /** Messages to a room: to all of it, to one occupant, invitations (XEP-0045 7.4, 7.5, 7.8, 8.1). */
@@ -46,7 +46,8 @@ export function onMessage(step: GroupStep, send: Send): void {
   if (send.type !== 'groupchat') return toRoom(step, room, send, occupant);
   if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
   if (occupant.role === 'visitor') return refuse(step, send, 'forbidden', 'visitors have no voice in a moderated room');
-  if (!changeSubject(step, room, send, occupant)) return;
+  if (newSubject(send) !== undefined && occupant.role !== 'moderator' && !room.config.changeSubject)
+    return refuse(step, send, 'forbidden', 'only moderators change the subject');
   say(step, room, send, occupant);
 }
 
@@ -61,6 +62,7 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
     const attrs = { from: `${group.id}/${nick}`, type: 'groupchat', ...(id !== undefined && { id }) };
     // The turn's messages leave before its effects: one that comes behind this must not overtake it.
     turn.sealed = true;
+    changeSubject(step, room, send, nick);
     tellAll(step, stanza('message', { ...attrs, ...(lang !== undefined && { 'xml:lang': lang }) }, inner));
     return answer(send, { ok: true }, turn);
   }
@@ -73,6 +75,7 @@ function say(step: GroupStep, room: Room, send: Send, { nick }: Occupant): void 
   const more = taken === undefined ? extras : { ...extras, ...backTo(taken) };
   const record = append(group, named as StoredSend, turn, rules.resendsJoin, more);
   if (record !== undefined) {
+    changeSubject(step, room, send, nick);
     if (taken !== undefined) {
       const beside = occupantIdXml(occupantId(room.salt, send.sender));
       const { id, ts } = record;
@@ -125,16 +128,10 @@ export function said({ group }: GroupStep, { sender }: Send): SendOutcome {
   return upTo > 0 ? { ok: true, upTo } : { ok: true };
 }
 
-/** @returns false when it may not, which has been answered */
-function changeSubject(step: GroupStep, room: Room, send: Send, { role, nick }: Occupant): boolean {
-  const subject = newSubject(send);
-  if (subject === undefined) return true;
-  if (role !== 'moderator' && !room.config.changeSubject) {
-    refuse(step, send, 'forbidden', 'only moderators change the subject');
-    return false;
-  }
-  putRoom(step, { ...room, subject: { text: subject, nick, ts: step.turn.now } });
-  return true;
+/** With the message that says so, and only then: one that comes again is no news. */
+function changeSubject(step: GroupStep, room: Room, send: Send, nick: string): void {
+  const text = newSubject(send);
+  if (text !== undefined) putRoom(step, { ...room, subject: { text, nick, ts: step.turn.now } });
 }
 
 /** The room's new subject, when that is what a message is for (XEP-0045 8.1: it has neither a body nor a thread). */
@@ -150,7 +147,7 @@ function parseMessage({ inner }: Pick<Send, 'inner'>): { readonly el: Element } 
   return parseChecked(`<message xmlns='jabber:client'>${inner}</message>`);
 }
 
-/** XEP-0045 7.5: handed to the direct chat of the two, where it is kept for both; each sees the room's address. */
+/** XEP-0045 7.5: handed to the chat of the two in this room, where it is kept for both; each sees the room's address. */
 function toOccupant(step: GroupStep, room: Room, send: Send, occupant: Occupant | undefined, to: Jid): void {
   if (occupant === undefined) return refuse(step, send, 'not-acceptable', 'enter the room first');
   if (send.type === 'groupchat') return refuse(step, send, 'bad-request', 'groupchat goes to the room itself');
@@ -160,17 +157,18 @@ function toOccupant(step: GroupStep, room: Room, send: Send, occupant: Occupant 
   const voiced =
     may === 'anyone' || occupant.role === 'moderator' || (may === 'participants' && occupant.role !== 'visitor');
   if (!voiced) return refuse(step, send, 'forbidden', 'private messages are not allowed in this room');
-  const x = send.inner.includes(`'${NS_MUC_USER}'`) || send.inner.includes(`"${NS_MUC_USER}"`);
-  const inner = `${send.inner}${x ? '' : `<x xmlns='${NS_MUC_USER}'/>`}`;
+  const inner = `${send.inner}<x xmlns='${NS_MUC_USER}'/>`;
   const via = { from: `${step.group.id}/${occupant.nick}`, to: send.to };
   relay(step, { ...send, inner, to: target.jid, via }, target.user);
   answer(send, { ok: true }, step.turn);
 }
 
-/** To the direct chat of two users; what is not kept goes to the receiver's devices only. */
-export function relay({ turn }: GroupStep, send: Send, user: string): void {
+/** To the chat of two users; what is not kept goes to the receiver's devices only. */
+export function relay({ group, turn }: GroupStep, send: Send, user: string): void {
   const { order: _order, ...plain } = send;
-  const chat = directChatId(send.sender, user);
+  // What the room itself passes on names both of them anyway.
+  const apart = send.via !== undefined && send.via.from !== group.id;
+  const chat = apart ? occupantsChatId(send.sender, user, group.id) : directChatId(send.sender, user);
   if (isStored(send)) {
     turn.outbox.push({ to: chatKey(chat), body: { t: 'relay', send: { ...plain, token: 0 } } });
     turn.live.push(undefined);
@@ -225,10 +223,13 @@ function onMediated(
     if (room.config.membersOnly && !isMember(theirs)) added.set(user, 'member');
   }
   if (!fits(step, added)) return refuse(step, send, 'resource-constraint', FULL);
-  for (const user of added.keys()) setAffiliation(step, user, 'member');
+  for (const user of added.keys()) {
+    setAffiliation(step, user, 'member');
+    tellOfAbsent(step, { affiliation: 'member', jid: user });
+  }
   for (const { user, reason } of users) {
     invite(step, room, { from: send.from, user, reason, id: send.id });
-    if (isMember(affiliationOf(step.group, user))) bookmark(step, room, user);
+    if (isMember(affiliationOf(step.group, user))) bookmark(step, room, user, send.sender);
   }
   answer(send, { ok: true }, step.turn);
 }
@@ -270,15 +271,16 @@ export function invite(step: GroupStep, room: Room, { from, user, reason, id }: 
   relay(step, send, user);
 }
 
-/** The member's clients enter the group from now on, on all devices (XEP-0402). */
-export function bookmark({ group, turn }: GroupStep, { config }: Room, user: string): void {
-  turn.outbox.push({ to: sessionKey(user), body: { t: 'added', room: group.id, name: config.name } });
+/** The member's clients enter the group from now on, on all devices (XEP-0402). @param by bare JID of who made it one */
+export function bookmark({ group, turn }: GroupStep, { config }: Room, user: string, by: string): void {
+  turn.outbox.push({ to: sessionKey(user), body: { t: 'added', room: group.id, name: config.name, by } });
   turn.live.push(undefined);
 }
 
 function passDecline(step: GroupStep, send: Send, decline: Element): void {
   const jid = tryJid(decline.attrs['to'] ?? '');
   if (jid === undefined || jid.local === '') return refuse(step, send, 'jid-malformed');
+  if (jid.domain !== step.limits.domain) return refuse(step, send, 'remote-server-not-found');
   const text = decline.getChild('reason', NS_MUC_USER)?.getText();
   const why = text === undefined ? '' : `<reason>${escapeText(text)}</reason>`;
   const inner = `<x xmlns='${NS_MUC_USER}'><decline from='${escapeAttr(send.sender)}'>${why}</decline></x>`;

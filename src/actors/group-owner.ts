@@ -6,7 +6,7 @@ import { element, escapeText, stanza } from '../xmpp/stanza.ts';
 import { formOf, readForm } from '../xmpp/xep0004-forms.ts';
 import { applyToOccupants } from './group-admin.ts';
 import { fail, result } from './group-answers.ts';
-import { takeOut, tellAll } from './group-presence.ts';
+import { broadcast, tellAll } from './group-presence.ts';
 import {
   affiliationOf,
   CONFIG_KEY,
@@ -14,6 +14,7 @@ import {
   type FormerRoom,
   type GroupStep,
   putAffiliate,
+  putCard,
   putPosted,
   putRoom,
   type Room,
@@ -84,12 +85,14 @@ export function destroy(
   const { group, turn } = step;
   const why = reason === undefined ? '' : `<reason>${escapeText(reason)}</reason>`;
   const more = element('destroy', { jid: venue }, why);
+  // Each hears of itself alone (10.9).
   for (const occupant of [...group.occupants.values()]) {
-    takeOut(step, occupant, { more, item: { affiliation: 'none' } });
+    broadcast(step, occupant, { type: 'unavailable', more, item: { affiliation: 'none' }, quiet: true });
     dropOccupant(step, occupant.jid);
   }
   for (const user of [...group.affiliates.keys()]) putAffiliate(step, user, undefined);
   group.room = undefined;
+  putCard(step, undefined);
   group.posted = group.lastSeq;
   putPosted(step, false);
   turn.streams.push({ t: 'drop', stream: messageStream(group.id) });

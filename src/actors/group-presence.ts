@@ -19,6 +19,10 @@ export interface Change {
   readonly item?: Partial<UserItem>;
   /** XML inside muc#user: `<destroy/>` */
   readonly more?: string;
+  /** its presence is not told from now on: for the others it is gone */
+  readonly hides?: boolean;
+  /** XML beside muc#user that it says in going */
+  readonly said?: string;
   /** it alone hears of this, its nick goes on */
   readonly quiet?: boolean;
 }
@@ -38,7 +42,8 @@ export function presenceXml(
   if (self) codes.push(STATUS.self);
   const from = `${group.id}/${occupant.nick}`;
   const id = occupantIdXml(occupantId(group.room?.salt ?? '', occupant.user));
-  const inner = (change.type === undefined ? occupant.inner : '') + id + userXml(item, codes, change.more);
+  const inner =
+    (change.type === undefined ? occupant.inner : (change.said ?? '')) + id + userXml(item, codes, change.more);
   return stanza('presence', change.type === undefined ? { from } : { from, type: change.type }, inner);
 }
 
@@ -52,8 +57,8 @@ export function seesJids({ room }: GroupState, viewer: Occupant): boolean {
 }
 
 /** Presence of others is told: the room is not too large, and its configuration broadcasts that role. */
-export function isBroadcast({ group, limits }: GroupStep, { role }: Occupant): boolean {
-  return group.occupants.size <= limits.presenceMax && group.room?.config.presenceOf.includes(role) === true;
+export function isBroadcast({ group, limits }: GroupStep, { role }: Occupant, room = group.room): boolean {
+  return group.occupants.size <= limits.presenceMax && room?.config.presenceOf.includes(role) === true;
 }
 
 /**
@@ -72,7 +77,7 @@ export function broadcast(step: GroupStep, occupant: Occupant, change: Change, e
       change.type === 'unavailable' && change.item?.nick === undefined,
     );
   }
-  if (change.quiet === true || !isBroadcast(step, occupant)) return;
+  if (change.quiet === true || !(change.hides === true || isBroadcast(step, occupant))) return;
   // One string for all who see the same, one message a user.
   const devices = new Map<string, { readonly user: string; readonly seesJid: boolean; readonly resources: string[] }>();
   for (const viewer of group.occupants.values()) {
@@ -83,8 +88,9 @@ export function broadcast(step: GroupStep, occupant: Occupant, change: Change, e
     if (known === undefined) devices.set(key, { user: viewer.user, seesJid, resources: [resourceOf(viewer.jid)] });
     else known.resources.push(resourceOf(viewer.jid));
   }
-  const open = lazily(() => presenceXml(group, occupant, change, true, false));
-  const hidden = lazily(() => presenceXml(group, occupant, change, false, false));
+  const seen: Change = change.hides === true ? { type: 'unavailable' } : change;
+  const open = lazily(() => presenceXml(group, occupant, seen, true, false));
+  const hidden = lazily(() => presenceXml(group, occupant, seen, false, false));
   for (const { user, seesJid, resources } of devices.values())
     tellDevices(step, user, resources, seesJid ? open() : hidden(), false);
 }
@@ -109,10 +115,23 @@ export function tellDevices(
   turn.effects.push({ t: 'toSession', to: user, msg });
 }
 
-/** A stanza without `to` for everybody in the room. */
-export function tellAll(step: GroupStep, xml: string): void {
+/**
+ * Somebody who is not in the room has another affiliation (9.3, 9.4): those who may know who it is keep their lists of
+ * members right, and encrypt for the new one. Where presence is not told, nor is this.
+ */
+export function tellOfAbsent(step: GroupStep, item: UserItem): void {
+  const { group, limits } = step;
+  if (group.occupants.size > limits.presenceMax) return;
+  const xml = stanza('message', { from: group.id }, userXml({ role: 'none', ...item }, []));
+  tellAll(step, xml, (occupant) => seesJids(group, occupant));
+}
+
+/** A stanza without `to` for everybody in the room. @param hears … of whom this holds */
+export function tellAll(step: GroupStep, xml: string, hears: (occupant: Occupant) => boolean = () => true): void {
   const byUser = new Map<string, string[]>();
-  for (const { jid, user } of step.group.occupants.values()) {
+  for (const occupant of step.group.occupants.values()) {
+    if (!hears(occupant)) continue;
+    const { jid, user } = occupant;
     const resources = byUser.get(user);
     if (resources === undefined) byUser.set(user, [resourceOf(jid)]);
     else resources.push(resourceOf(jid));

@@ -5,10 +5,10 @@ import { tryJid } from '../xmpp/jid.ts';
 import { cutPage, type MamPage, type PageLimits, planPage } from '../xmpp/mam-page.ts';
 import { type MamFault, type MamQuery, NS_MAM, parseMamQuery, renderMamForm } from '../xmpp/mam-query.ts';
 import type { ArchiveReader, InboxPointer } from '../xmpp/mam-view.ts';
-import { renderMessage } from '../xmpp/message-record.ts';
+import type { MessageRecord } from '../xmpp/message-record.ts';
 import { roomInfo } from '../xmpp/muc-config.ts';
 import { REGISTER_FORM, REQUEST_FORM } from '../xmpp/muc-requests.ts';
-import { isMember, NS_MUC } from '../xmpp/muc-words.ts';
+import { isMember, NS_MUC, type UserItem } from '../xmpp/muc-words.ts';
 import { escapeAttr, stanza } from '../xmpp/stanza.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS, renderInfo } from '../xmpp/xep0030-disco.ts';
@@ -18,10 +18,11 @@ import { NS_OCCUPANT_ID } from '../xmpp/xep0421-occupant-id.ts';
 import { NS_RETRACT, NS_TOMBSTONE } from '../xmpp/xep0424-retraction.ts';
 import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
 import { NS_FULLTEXT } from '../xmpp/xep0431-fulltext.ts';
-import { answerFailure, answerTo } from './chat-log.ts';
+import { NS_VCARD } from '../xmpp/xep0486-muc-avatars.ts';
+import { answerFailure, answerTo, bareOf } from './chat-log.ts';
 import { fail, ok, result } from './group-answers.ts';
 import { passIq } from './group-iqs.ts';
-import { seenInRoom } from './group-seen.ts';
+import { archivedInRoom } from './group-seen.ts';
 import { affiliationOf, type GroupLog, type GroupStep, holdersOf, type Room, readableFrom } from './group-state.ts';
 import type { Send } from './messages.ts';
 
@@ -48,6 +49,7 @@ const FEATURES: readonly string[] = [
   NS_TOMBSTONE,
   NS_MODERATE,
   NS_GROUP_RECEIPTS,
+  NS_VCARD,
   'urn:xmpp:sid:0',
 ];
 
@@ -61,9 +63,13 @@ export function onDiscoInfo(step: GroupStep, room: Room, send: Send, query: Elem
     return result(step, send, renderInfo({ identities, features: [] }, node));
   }
   if (node !== undefined) return fail(step, send, 'item-not-found', 'no such node');
+  // What is said inside is for those who may enter.
+  const { membersOnly, password } = room.config;
+  const inside = isMember(affiliationOf(group, send.sender)) || group.occupants.has(send.from);
   const { features, form } = roomInfo(room.config, {
-    subject: room.subject?.text ?? '',
+    subject: inside || (!membersOnly && password === '') ? (room.subject?.text ?? '') : '',
     occupants: group.occupants.size,
+    avatar: group.card?.hashes ?? [],
   });
   const name = room.config.name === '' ? group.id.slice(0, group.id.indexOf('@')) : room.config.name;
   const identities = [{ category: 'conference', type: 'text', name }];
@@ -99,6 +105,11 @@ export function onArchive(step: GroupStep, room: Room, send: Send, payload: Elem
   if (!isMember(mine) && (room.config.membersOnly || !present)) return fail(step, send, 'forbidden', 'for members');
   const upTo = group.lastSeq;
   const from = readableFrom(group, send.sender);
+  const own = group.occupants.get(send.from);
+  const seesAll = mine === 'owner' || mine === 'admin' || room.config.whois === 'anyone' || own?.role === 'moderator';
+  // What the room itself said is of no nick.
+  const realOf = ({ from: jid, nick }: MessageRecord): Pick<UserItem, 'affiliation' | 'jid'> | undefined =>
+    seesAll && nick !== undefined ? { affiliation: affiliationOf(group, bareOf(jid)), jid } : undefined;
   const read = (log: GroupLog): ArchiveReader => archiveReader(log, group.id, from, upTo);
   if (payload.getName() === 'metadata') {
     turn.effects.push({
@@ -125,7 +136,7 @@ export function onArchive(step: GroupStep, room: Room, send: Send, payload: Elem
       }
       const results = page.entries.map((entry) => {
         const record = log.read(entry.seq, entry.seq, 1)[0]?.record;
-        const message = record && renderMessage(record, { ...seenInRoom(group.id, entry.seq, record), to: group.id });
+        const message = record && archivedInRoom(group.id, entry.seq, record, realOf(record));
         return renderResult({ entry, message, queryid: query.queryid, from: group.id, to: send.from });
       });
       const back = query.rsm.before !== undefined;

@@ -39,7 +39,7 @@ export function onRegister(step: GroupStep, room: Room, send: Send, query: Eleme
     return fail(step, send, 'resource-constraint', FULL);
   if (!isMember(mine)) {
     setAffiliation(step, send.sender, 'member');
-    bookmark(step, room, send.sender);
+    bookmark(step, room, send.sender, send.sender);
     giveRole(step, devicesOf(group, send.sender), roleOf('member', room.config), {});
   }
   reserve(step, send.sender, nick);

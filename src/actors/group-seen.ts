@@ -1,4 +1,11 @@
-import { type MessageRecord, type RenderedAround, renderAround, renderMessage } from '../xmpp/message-record.ts';
+import {
+  type MessageRecord,
+  type RenderedAround,
+  renderAround,
+  renderMessage,
+  renderUnaddressed,
+} from '../xmpp/message-record.ts';
+import { type UserItem, userXml } from '../xmpp/muc-words.ts';
 import { escapeAttr } from '../xmpp/stanza.ts';
 import { detached } from '../xmpp/xml-text.ts';
 
@@ -24,6 +31,20 @@ export function liveInRoom(room: string, seq: number, record: MessageRecord, to:
 
 /** Of records that are on their way to members: a record is of one room and chatSeq, and reaches each with the same text. */
 const rendered = new WeakMap<MessageRecord, RenderedAround>();
+
+/**
+ * As the room's archive shows it. @param real of its sender, for those who may see real addresses: clients need them of
+ * what was said while they were away, to decrypt it (XEP-0313 6.1.2)
+ */
+export function archivedInRoom(
+  room: string,
+  seq: number,
+  record: MessageRecord,
+  real: Pick<UserItem, 'affiliation' | 'jid'> | undefined,
+): string {
+  const more = real === undefined ? '' : userXml(real, []);
+  return renderUnaddressed({ ...record, inner: record.inner + more }, seenInRoom(room, seq, record));
+}
 
 /** The same, late. */
 export function lateInRoom(room: string, seq: number, record: MessageRecord, to: string): string {

@@ -3,6 +3,7 @@ import type { PageLimits } from '../xmpp/mam-page.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import type { RoomConfig } from '../xmpp/muc-config.ts';
 import { type Affiliation, isMember, type Role } from '../xmpp/muc-words.ts';
+import type { RoomCard } from '../xmpp/xep0486-muc-avatars.ts';
 import { bareOf, type ChatEffect, type ChatLog, type LogLimits } from './chat-log.ts';
 import type { CursorRow, MemberCursor, MovedCursors } from './group-cursors.ts';
 import { groupRows, roomIndexRow } from './keys.ts';
@@ -22,6 +23,7 @@ import { DELETED, type Turn } from './turn.ts';
 export interface GroupState extends ChatLog {
   /** undefined: there is no such room */
   room: Room | undefined;
+  card: RoomCard | undefined;
   /** by bare JID; those with affiliation none were members once */
   readonly affiliates: Map<string, Affiliate>;
   /** by full JID, in the order they came */
@@ -194,6 +196,7 @@ export interface GroupStep {
 
 export const CONFIG_KEY = 'c';
 const POSTED_KEY = 'p';
+const CARD_KEY = 'v';
 const AFFILIATE = 'a/';
 const OCCUPANT = 'o/';
 const CURSOR = 'r/';
@@ -202,6 +205,7 @@ const CURSOR = 'r/';
 export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, value: unknown]>): GroupState {
   const group: GroupState = Object.assign(log, {
     room: undefined,
+    card: undefined,
     affiliates: new Map<string, Affiliate>(),
     occupants: new Map<string, Occupant>(),
     askedAt: 0,
@@ -220,7 +224,8 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
       const row = value as Room | FormerRoom;
       if ('gone' in row) group.lastSeq = Math.max(group.lastSeq, row.lastSeq);
       else group.room = row;
-    } else if (key === POSTED_KEY) {
+    } else if (key === CARD_KEY) group.card = value as RoomCard;
+    else if (key === POSTED_KEY) {
       group.posted = value as number;
       group.postedRow = true;
     } else if (key.startsWith(AFFILIATE)) group.affiliates.set(key.slice(AFFILIATE.length), value as Affiliate);
@@ -236,6 +241,13 @@ export function newGroup(log: ChatLog, rows: Iterable<readonly [key: string, val
   }
   if (!group.postedRow) group.posted = group.lastSeq;
   return group;
+}
+
+/** @param card undefined: none any more */
+export function putCard({ group, turn }: GroupStep, card: RoomCard | undefined): void {
+  if (card === undefined && group.card === undefined) return;
+  group.card = card;
+  turn.rows.set(groupRows(group.id) + CARD_KEY, card ?? DELETED);
 }
 
 /** @param keep false: no member can lack anything */

@@ -1,5 +1,20 @@
 import t from 'tap';
-import { ALICE, admin, BOB, CAROL, enter, items, LIMITS, room, said, send, told, turnOf } from './group.fixture.ts';
+import { NS_MUC } from '../xmpp/muc-words.ts';
+import {
+  ALICE,
+  admin,
+  BOB,
+  CAROL,
+  enter,
+  items,
+  LIMITS,
+  room,
+  said,
+  send,
+  type TestRoom,
+  told,
+  turnOf,
+} from './group.fixture.ts';
 import type { GroupState } from './group-state.ts';
 import type { ChatMessage, Send } from './messages.ts';
 
@@ -140,6 +155,37 @@ t.test('a room that is not to stay goes with the last ghost', async (t) => {
   t.equal(group.affiliates.size, 0);
 });
 
+t.test('a room that is not to stay goes with whoever is last, however that one leaves', async (t) => {
+  const config = { persistent: false };
+  const one = (occupants: TestRoom['occupants'], more: TestRoom = {}): GroupState =>
+    room({ config, occupants: occupants ?? {}, affiliates: { [ALICE]: 'owner', [BOB]: { since: 3 } }, ...more });
+  const submits = (name: string, value: string): Send => {
+    const field = `<field var='muc#roomconfig_${name}'><value>${value}</value></field>`;
+    const form = `<x xmlns='jabber:x:data' type='submit'>${field}</x>`;
+    return send(A1, `<query xmlns='${NS_MUC}#owner'>${form}</query>`, { kind: 'iq', type: 'set' });
+  };
+  const cases: readonly [string, GroupState, ChatMessage, string[]][] = [
+    ['banned', one({ [B1]: 'bo' }), admin(A1, `jid='${BOB}' affiliation='outcast'`), ['bob: -bo to b (left)']],
+    ['gone', one({ [B1]: 'bo' }), gone(BOB, 4), ['bob: -bo to b (left)']],
+    [
+      'kicked by himself',
+      one({ [A1]: { v: 1, nick: 'al', role: 'moderator' } }),
+      admin(A1, `nick='al' role='none'`),
+      ['alice: -al to a (left)'],
+    ],
+    ['no member', one({ [C1]: 'ca' }), submits('membersonly', '1'), ['carol: message to c']],
+    ['not to stay any more', one({}, { config: {} }), submits('persistentroom', '0'), ['alice: ok']],
+  ];
+  for (const [name, group, message, want] of cases) {
+    group.askedAt = 1000;
+    t.same(said(turnOf(group, [message])).slice(0, 1), want, name);
+    t.same([group.room, group.affiliates.size], [undefined, 0], `${name}: no room`);
+  }
+  const kept = one({ [B1]: 'bo' }, { config: {} });
+  turnOf(kept, [admin(A1, `jid='${BOB}' affiliation='outcast'`)]);
+  t.ok(kept.room, 'one that is to stay does');
+});
+
 t.test('an account that is gone is a member no more, whoever has its name since stays', async (t) => {
   const group = room({ affiliates: { [ALICE]: 'owner', [BOB]: { since: 3 } }, occupants: { [B1]: 'bo' }, lastSeq: 5 });
   t.same(turnOf(group, [gone(BOB, 3)]).effects.at(-1), { t: 'ackDelivery', source: { shard: 0, idx: 7, pos: 0 } });
@@ -166,6 +212,28 @@ t.test('iqs have their errors', async (t) => {
   ];
   for (const [name, one, want] of cases)
     t.same(said(turnOf(group, [one])), [`${one.sender.split('@')[0]}: ${want}`], name);
+});
+
+t.test('a stranger does not read the subject of a room that is closed', async (t) => {
+  const info = `<query xmlns='http://jabber.org/protocol/disco#info'/>`;
+  const reads = (config: TestRoom['config'], from: string): boolean => {
+    const group = room({ ...(config && { config }), affiliates: { [ALICE]: 'owner' }, occupants: { [C1]: 'ca' } });
+    if (group.room !== undefined) group.room = { ...group.room, subject: { text: 'secret plan', nick: 'al', ts: 1 } };
+    const [answer] = told(turnOf(group, [send(from, info, { kind: 'iq', type: 'get' })]));
+    return JSON.stringify(answer?.msg).includes('secret plan');
+  };
+  t.same(
+    [ALICE, BOB, CAROL].map((user) => reads({}, `${user}/x`)),
+    [true, true, true],
+  );
+  t.same(
+    [A1, B1].map((from) => reads({ membersOnly: true }, from)),
+    [true, false],
+  );
+  t.same(
+    [A1, B1, C1].map((from) => reads({ password: 'p' }, from)),
+    [true, false, true],
+  );
 });
 
 t.test('a room that is not there, or not yet, says so', async (t) => {

@@ -7,18 +7,20 @@ import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../xmpp/xep0030-disco.ts';
 import { REGISTER_NS } from '../xmpp/xep0077-registration.ts';
 import { NS_PING } from '../xmpp/xep0199-ping.ts';
 import { NS_MODERATE } from '../xmpp/xep0425-moderation.ts';
+import { NS_VCARD } from '../xmpp/xep0486-muc-avatars.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { answer, bareOf, isKnown, isStored, placeOf } from './chat-log.ts';
 import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { onAdmin } from './group-admin.ts';
 import { fail, refuse } from './group-answers.ts';
+import { onCard } from './group-card.ts';
 import { isWriteDue, onCursors, writeCursors } from './group-cursors.ts';
 import { isPostDue, postPointers } from './group-fan-out.ts';
 import { endOldIqs, isPassed, onIqAnswer } from './group-iqs.ts';
-import { leave, onPresence } from './group-join.ts';
+import { onPresence } from './group-join.ts';
 import { onMessage, said } from './group-messages.ts';
 import { onModerate } from './group-moderation.ts';
-import { onOwner } from './group-owner.ts';
+import { destroy, onOwner } from './group-owner.ts';
 import { devicesOf, resourceOf, takeOut } from './group-presence.ts';
 import { onArchive, onDiscoInfo, onDiscoItems, onNoRoom, onOccupantIq, onUnknownIq } from './group-queries.ts';
 import { onReceipts, tellSenders } from './group-receipts.ts';
@@ -38,11 +40,21 @@ import type { Turn } from './turn.ts';
 export function groupStep(group: GroupState, message: ChatMessage, turn: Turn<GroupEffect>, limits: GroupLimits): void {
   const step: GroupStep = { group, turn, limits };
   const { rules = ALL_DELIVERY_RULES } = limits;
+  const deserted = isDeserted(group);
   take(step, message);
+  if (!deserted && isDeserted(group)) destroy(step, {});
   if (isPostDue(group, turn.now, limits)) postPointers(step);
   // Behind the answers: who has just been let in, in place of a ghost, knows that when it is asked.
   if (rules.occupantsAsked && isAskDue(group, turn.now, limits)) askOccupants(step);
   if (isWriteDue(group, turn.now, limits.receiptsMs)) tellSenders(step, writeCursors(step));
+}
+
+/**
+ * XEP-0045 10.1.2: a room that is not to stay goes with its last occupant, however that one came to leave; and when it is
+ * not to stay any more and nobody is there. One that is not configured yet is not there to stay (10.1.3).
+ */
+function isDeserted({ room, occupants }: GroupState): boolean {
+  return occupants.size === 0 && room !== undefined && (!room.config.persistent || room.locked);
 }
 
 function take(step: GroupStep, message: ChatMessage): void {
@@ -120,7 +132,7 @@ function onAbsent(step: GroupStep, answer: Extract<ChatMessage, { t: 'absent' }>
     const occupant = group.occupants.get(jid);
     if (occupant === undefined) continue;
     // It hears of that too: its session may have said so before it let it in.
-    if (group.asked.get(jid) === answer.ask) leave(step, occupant, [STATUS.technical]);
+    if (group.asked.get(jid) === answer.ask) takeOut(step, occupant, { codes: [STATUS.technical] });
     else if (!group.asked.has(jid)) unsure.push(jid);
   }
   for (const { jid } of devicesOf(group, answer.user)) if (group.asked.get(jid) === answer.ask) group.asked.delete(jid);
@@ -211,6 +223,8 @@ function onIq(step: GroupStep, send: Send): void {
       return onRegister(step, room, send, payload);
     case NS_MAM:
       return onArchive(step, room, send, payload);
+    case NS_VCARD:
+      return onCard(step, send, payload);
     case NS_MODERATE:
       return onModerate(step, room, send, payload);
     case NS_GROUP_RECEIPTS:

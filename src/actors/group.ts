@@ -120,7 +120,7 @@ class GroupCore {
   #load(): GroupState {
     const { store, limits } = this.#parts;
     const prefix = groupRows(this.#id);
-    const rows = store.scan(this.#shard, prefix, 3 * limits.membersMax + limits.occupantsMax + 2);
+    const rows = store.scan(this.#shard, prefix, 3 * limits.membersMax + limits.occupantsMax + 3);
     const { last, tail } = loadTail(this.#id, this.#shard, this.#parts, this.#runtime.now());
     const log = newChatLog(this.#id, last, tail, limits, historyOf(this.#id, this.#shard, store));
     const group = newGroup(

@@ -8,6 +8,20 @@ export function directChatId(a: string, b: string): string {
   return a < b ? `${a}/${b}` : `${b}/${a}`;
 }
 
+/**
+ * Chat of two users as occupants of a room (XEP-0045 7.5). It is none with their direct one: what a user sees of a chat
+ * by its address (inbox, archive, read marks) would tell who is behind a nick.
+ */
+export function occupantsChatId(a: string, b: string, room: string): string {
+  return `${directChatId(a, b)}/${room}`;
+}
+
+/** The room in which two users talk, undefined of any other chat. */
+export function roomOfPair(chatId: string): string | undefined {
+  const end = chatId.indexOf('/', chatId.indexOf('/') + 1);
+  return end === -1 ? undefined : chatId.slice(end + 1);
+}
+
 /** Bare JIDs have no '/': a chat of two is named by both, a group by its own. */
 export function isDirect(chatId: string): boolean {
   return chatId.includes('/');
@@ -20,9 +34,7 @@ export function isRoom(chatId: string, roomDomain: string | undefined): boolean 
 
 /** The bare JIDs of a direct chat, one when it is a chat with oneself. */
 export function directMembers(chatId: string): string[] {
-  const slash = chatId.indexOf('/');
-  const a = chatId.slice(0, slash);
-  const b = chatId.slice(slash + 1);
+  const [a = '', b = ''] = chatId.split('/', 2);
   return a === b ? [a] : [a, b];
 }
 
@@ -30,6 +42,12 @@ export function directMembers(chatId: string): string[] {
 export function directPeer(chatId: string, user: string): string {
   const members = directMembers(chatId);
   return members.find((member) => member !== user) ?? user;
+}
+
+/** Bare JID under which the user knows a chat: of the other side, of the group, of the room in which two talk. */
+export function addressOf(chatId: string, user: string): string {
+  if (!isDirect(chatId)) return chatId;
+  return roomOfPair(chatId) ?? directPeer(chatId, user);
 }
 
 export const sessionKey = (bareJid: string): string => `session:${bareJid}`;

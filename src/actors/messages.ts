@@ -45,8 +45,8 @@ export type PostItem =
   | { readonly t: 'peer'; readonly msg: PeerMessage }
   /** devices of this user may be gone from a group: it is to ask */
   | { readonly t: 'orphaned'; readonly user: string }
-  /** the user is a member of this group from now on; `name` is '' when the group has none */
-  | { readonly t: 'added'; readonly room: string; readonly name: string }
+  /** the user is a member of this group from now on, made so by another one, `by`; `name` is '' when the group has none */
+  | { readonly t: 'added'; readonly room: string; readonly name: string; readonly by?: string }
   /** a message that a group hands to the direct chat of two users: private messages, invitations */
   | { readonly t: 'relay'; readonly send: Send }
   /** `cur` is the member's cursor of the chat (UserChatRow) when it went: who joined at or after it is someone else */

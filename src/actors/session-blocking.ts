@@ -2,7 +2,7 @@ import { type Blocked, type Blocklist, blockedOf, blocklistOf, isBlocked } from 
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { errorInner } from '../xmpp/stanza-error.ts';
 import { bareOf } from './chat-log.ts';
-import { chatKey, directPeer, isDirect } from './keys.ts';
+import { chatKey, directPeer, isDirect, roomOfPair } from './keys.ts';
 import { type LiveMessage, POSTS_PER_OP_MAX } from './messages.ts';
 import type { SessionState } from './session-state.ts';
 import type { UserChatRow } from './session-types.ts';
@@ -22,9 +22,14 @@ export function blocksSender(session: SessionState, chat: string, from: string):
   return isBlocked(session, isDirect(chat) ? from : chat);
 }
 
-/** Is the other side of a direct chat blocked as a whole? To its messages this account is not there. */
+/** What a room passes on between two who know each other, an invitation: does the user block who sent it? */
+export function blocksInviter(session: SessionState, chat: string, { from, via }: MessageRecord): boolean {
+  return via !== undefined && isDirect(chat) && roomOfPair(chat) === undefined && isBlocked(session, from);
+}
+
+/** Is the other side of a direct chat blocked as a whole? To its messages this account is not there. A nick may be anybody. */
 export function blocksPeer(session: SessionState, chat: string): boolean {
-  return isDirect(chat) && isBlocked(session, directPeer(chat, session.user));
+  return isDirect(chat) && roomOfPair(chat) === undefined && isBlocked(session, directPeer(chat, session.user));
 }
 
 /** Tells every chat whose other side is blocked or unblocked. @returns false when they are too many for this turn */
@@ -33,7 +38,7 @@ export function tellChats(session: SessionState, before: Blocklist, after: Block
   const concerned: [chat: string, cur: number, whom: Blocked][] = [];
   for (const [key, { cur }] of session.entries<UserChatRow>('c/')) {
     const chat = key.slice(2);
-    if (!isDirect(chat)) continue;
+    if (!isDirect(chat) || roomOfPair(chat) !== undefined) continue;
     const peer = directPeer(chat, user);
     const whom = blockedOf(session, peer, after);
     if (!isSame(blockedOf(session, peer, before), whom)) concerned.push([chat, cur, whom]);

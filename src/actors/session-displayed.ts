@@ -1,10 +1,10 @@
 import type { ArchiveEntry, ChatPointer } from '../xmpp/mam-view.ts';
-import { isDirect, isRoom } from './keys.ts';
+import { isDirect, isRoom, roomOfPair } from './keys.ts';
 import { touch } from './session-cursors.ts';
 import { isFrom } from './session-inbox.ts';
 import { releaseReads } from './session-reads.ts';
 import type { SessionState } from './session-state.ts';
-import { chatRowKey, type UserChatRow } from './session-types.ts';
+import { chatOfRowKey, chatRowKey, type UserChatRow } from './session-types.ts';
 
 /**
  * Up to where a user has read a chat, as one of the user's devices says (XEP-0333, XEP-0490): one cursor for all of
@@ -19,6 +19,9 @@ import { chatRowKey, type UserChatRow } from './session-types.ts';
 const SCAN_MAX = 512;
 /** … so many at once. */
 const SCAN_PAGE = 64;
+
+/** Chats with occupants of one room that are looked at for a marker. */
+const OCCUPANTS_MAX = 8;
 
 interface Wanted {
   /** of `session.marks` */
@@ -42,6 +45,18 @@ export function onMarker(session: SessionState, chat: string, id: string): void 
   const number = session.nextMark++;
   session.marks.add(number);
   lookFor(session, { number, chat, id, to: row.cur, left: SCAN_MAX });
+}
+
+/** … to an occupant of a room: which chat with one that is, its messages tell. */
+export function onOccupantMarker(session: SessionState, room: string, id: string): void {
+  let looked = 0;
+  for (const [key, { unread }] of session.entries<UserChatRow>('c/')) {
+    const chat = chatOfRowKey(key);
+    if (unread === 0 || roomOfPair(chat) !== room) continue;
+    onMarker(session, chat, id);
+    looked += 1;
+    if (looked >= OCCUPANTS_MAX) return;
+  }
 }
 
 function lookFor(session: SessionState, wanted: Wanted): void {
@@ -86,6 +101,13 @@ export function markRead(session: SessionState, chat: string, stanzaId: string, 
   // What is hidden was told without an id.
   if (pointer === undefined || pointer.c !== chat || pointer.h !== undefined) return false;
   return moveRead(session, chat, pointer.q, tells);
+}
+
+/** The same for a message of an occupant of a room, by the id of the user's server. */
+export function markOccupantRead(session: SessionState, room: string, stanzaId: string, tells = true): void {
+  const number = /^[1-9]\d{0,15}$/.test(stanzaId) ? Number(stanzaId) : 0;
+  const pointer = number > 0 && number <= session.inboxSeq ? session.parts.readInbox(session.user, number) : undefined;
+  if (pointer !== undefined && roomOfPair(pointer.c) === room) markRead(session, pointer.c, stanzaId, tells);
 }
 
 /** @param read chatSeq */

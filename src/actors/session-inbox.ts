@@ -11,9 +11,9 @@ import { messageHoldKey } from '../xmpp/xep0352-csi.ts';
 import { fulltextWordsOf } from '../xmpp/xep0431-fulltext.ts';
 import { parseChecked } from '../xmpp/xml.ts';
 import { type ChatNames, inboxWrite } from './calls.ts';
-import { chatKey, directPeer, isDirect, isRoom } from './keys.ts';
+import { addressOf, chatKey, isRoom } from './keys.ts';
 import type { ChatItem, LiveMessage, Source } from './messages.ts';
-import { blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
+import { blocksInviter, blocksSender, onBlockedItem, onBlockedLive } from './session-blocking.ts';
 import { noteTaken } from './session-fulltext.ts';
 import { pullMissing } from './session-pulls.ts';
 import { endStaysBefore, pushToRoom } from './session-rooms.ts';
@@ -103,7 +103,8 @@ function deliver(
   const mine = isFrom(record, user);
   const inRoom = record.type === 'groupchat';
   // A group has an archive of its own (XEP-0313 on the room); the user's has direct chats.
-  const blocked = !mine && blocksSender(session, chat, record.via?.from ?? record.from);
+  const blocked =
+    !mine && (blocksSender(session, chat, record.via?.from ?? record.from) || blocksInviter(session, chat, record));
   const n = !inRoom && !blocked && isShown(session, chat, record) ? before.n + 1 : undefined;
   const seq = session.inboxSeq + 1;
   const next = nextPointer(session.lastPointer, { chat, chatSeq: item.seq, ts: record.ts, n });
@@ -188,10 +189,7 @@ export function mayHaveChat(session: SessionState, chat: string): boolean {
 /** Does the archive show it: hints (XEP-0334) and the user's preferences (XEP-0441)? */
 function isShown(session: SessionState, chat: string, record: MessageRecord): boolean {
   if (record.x?.hidden === true) return false;
-  return (
-    !session.rows.has(PREFS_ROW) ||
-    archivesFor(session, parseJid(isDirect(chat) ? directPeer(chat, session.user) : chat))
-  );
+  return !session.rows.has(PREFS_ROW) || archivesFor(session, parseJid(addressOf(chat, session.user)));
 }
 
 /** `from` of a record is the full JID of its sender. */
@@ -209,7 +207,9 @@ const SLASH = 47;
 function push(session: SessionState, record: MessageRecord, seq: number, mine: boolean, shown: boolean): boolean {
   const streams = session.streams();
   if (streams.length === 0) return mine;
-  const addressed = mine && !isToSelf(record, session.user) ? NOBODY : recipients(session, record.type, record.to);
+  const others = mine && !isToSelf(record, session.user);
+  const underNick = others || record.via === undefined ? undefined : devicesUnder(session, record.via.to);
+  const addressed = others ? NOBODY : (underNick ?? recipients(session, record.type, record.to));
   let xml: string | undefined;
   let delivered = false;
   let taken = false;
@@ -218,9 +218,12 @@ function push(session: SessionState, record: MessageRecord, seq: number, mine: b
     const live = isLive(stream);
     if (live) stream.given = seq;
     const isAddressed = addressed.includes(stream.resource);
-    if (!isAddressed && !(stream.carbons && stream.jid !== record.from && record.x?.nocopy !== true)) continue;
+    const copies = stream.carbons && underNick === undefined && record.x?.nocopy !== true;
+    if (!isAddressed && !(copies && stream.jid !== record.from)) continue;
     if (isAddressed && !live && !noteEarly(stream, seq)) continue;
-    xml ??= renderFor(session, record, seq, shown, session.now - record.ts > session.parts.limits.lateMs);
+    if (underNick !== undefined) xml = undefined;
+    const to = underNick === undefined ? record.to : stream.jid;
+    xml ??= renderFor(session, record, seq, shown, session.now - record.ts > session.parts.limits.lateMs, to);
     if (isAddressed) {
       delivered = true;
       if (stream.sm === undefined) taken = true;
@@ -232,6 +235,19 @@ function push(session: SessionState, record: MessageRecord, seq: number, mine: b
     }
   }
   return taken || (mine && !delivered);
+}
+
+/**
+ * A message to an occupant is for all devices that are in the room under that nick (XEP-0045 7.2.9), and for no other
+ * (XEP-0280 6.1). @param to as it was addressed. @returns undefined when none of them is
+ */
+function devicesUnder(session: SessionState, to: string): readonly string[] | undefined {
+  const nick = resourceIn(to);
+  if (nick === undefined) return undefined;
+  const room = to.slice(0, -nick.length - 1);
+  const found: string[] = [];
+  for (const { rooms, resource } of session.streams()) if (rooms?.get(room)?.nick === nick) found.push(resource);
+  return found.length === 0 ? undefined : found;
 }
 
 /** Nobody gets it: live streams count it as had. */
@@ -263,11 +279,21 @@ function isToSelf(message: { readonly to: string }, user: string): boolean {
 }
 
 /** What the archive does not show has no archive id (XEP-0313 5.1.3), so no stanza-id either. */
-function renderFor(session: SessionState, record: MessageRecord, seq: number, shown: boolean, delayed = false): string {
+function renderFor(
+  session: SessionState,
+  record: MessageRecord,
+  seq: number,
+  shown: boolean,
+  delayed = false,
+  to = record.to,
+): string {
+  const { user, domain } = session;
+  const seen = addressesFor(record, user);
   return renderMessage(record, {
-    ...addressesFor(record, session.user),
-    ...(shown && { stanzaId: { by: session.user, id: String(seq) } }),
-    ...(delayed && { delay: { from: session.domain } }),
+    from: seen?.from,
+    to: seen?.to ?? to,
+    stanzaId: shown ? { by: user, id: String(seq) } : undefined,
+    delay: delayed ? { from: domain } : undefined,
   });
 }
 

@@ -19,7 +19,7 @@ import { presenceWithHash } from '../xmpp/xep0398-pep-vcard.ts';
 import { fulltextWords } from '../xmpp/xep0431-fulltext.ts';
 import { directChatId } from './keys.ts';
 import { type Frame, type GroupAnswer, isForNow, type Send, type SendOutcome } from './messages.ts';
-import { onMarker } from './session-displayed.ts';
+import { onMarker, onOccupantMarker } from './session-displayed.ts';
 import { mayHaveChat, startCatchUp } from './session-inbox.ts';
 import { onIq } from './session-iq.ts';
 import { noteOnline } from './session-online.ts';
@@ -177,7 +177,7 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   if (session.pendingSends.size + session.marks.size >= session.parts.limits.inflightMax)
     return refuse('resource-constraint', 'Too many messages wait for the disk');
   const token = session.nextToken++;
-  const decision = decide(el, type);
+  const decision = decide(el, type, inRoom && to.resource !== '' ? 'sent' : 'received');
   const send: Send = {
     t: 'send',
     from: stream.jid,
@@ -197,16 +197,20 @@ function onMessage(session: SessionState, stream: Stream, el: Element, inner: st
   session.turn.immediate.push({ t: 'toChat', chat, msg: send });
   // Whoever says something has read the chat anyway (session-inbox.ts).
   const displayed = send.flags?.quiet === true ? displayedId(el) : undefined;
-  if (displayed !== undefined && type !== 'error') onMarker(session, chat, displayed);
+  if (displayed === undefined || type === 'error') return true;
+  if (inRoom && to.resource !== '') onOccupantMarker(session, chat, displayed);
+  else onMarker(session, chat, displayed);
   return true;
 }
 
+/** @param direction 'sent' of what a room hands on: to which devices of its receiver is said there (session-inbox.ts) */
 function decide(
   el: Element,
   type: ReturnType<typeof messageType>,
+  direction: 'sent' | 'received',
 ): { store: boolean; flags: MessageFlags | undefined } {
   const { store, hidden, quiet } = storeDecision(el, type);
-  const nocopy = !carbonEligible(el, type);
+  const nocopy = !carbonEligible(el, type, direction);
   if (!nocopy && !hidden && !quiet) return { store, flags: undefined };
   return { store, flags: { ...(nocopy && { nocopy }), ...(hidden && { hidden }), ...(quiet && { quiet }) } };
 }

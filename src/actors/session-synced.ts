@@ -1,12 +1,13 @@
+import { isBlocked } from '../xmpp/blocklist.ts';
 import { tryJid } from '../xmpp/jid.ts';
 import type { SessionPort } from '../xmpp/module.ts';
 import { element, escapeText } from '../xmpp/stanza.ts';
 import { NS_BOOKMARKS } from '../xmpp/xep0402-bookmarks.ts';
 import { NS_MDS } from '../xmpp/xep0490-displayed-sync.ts';
 import { parseChecked } from '../xmpp/xml.ts';
-import { directChatId, directPeer, isDirect, isRoom } from './keys.ts';
+import { addressOf, directChatId, isDirect, isRoom, roomOfPair } from './keys.ts';
 import type { PostItem } from './messages.ts';
-import { markRead } from './session-displayed.ts';
+import { markOccupantRead, markRead } from './session-displayed.ts';
 import type { SessionState } from './session-state.ts';
 import type { ReadMoved } from './session-types.ts';
 
@@ -15,8 +16,10 @@ import type { ReadMoved } from './session-types.ts';
 const NS_SID = 'urn:xmpp:sid:0';
 
 /** The user was made a member of a group: its clients enter it from now on. A bookmark that is there stays as it is. */
-export function bookmarkRoom(session: SessionState, { room, name }: Extract<PostItem, { t: 'added' }>): void {
+export function bookmarkRoom(session: SessionState, { room, name, by }: Extract<PostItem, { t: 'added' }>): void {
   const { pep } = session.parts;
+  // Whom the user blocks does not choose rooms for it.
+  if (isBlocked(session, room) || (by !== undefined && isBlocked(session, by))) return;
   pep?.read(session, NS_BOOKMARKS, room, (known) => {
     if (known !== undefined) return;
     const nick = `<nick>${escapeText(session.user.slice(0, session.user.indexOf('@')))}</nick>`;
@@ -29,8 +32,9 @@ export function bookmarkRoom(session: SessionState, { room, name }: Extract<Post
 /** A marker (XEP-0333) of one device moved the cursor: the others learn of it by XEP-0490. */
 export function publishRead(session: SessionPort, { chat, stanzaId }: ReadMoved): void {
   const { parts, user } = session as SessionState;
-  if (stanzaId === undefined) return;
-  const id = isDirect(chat) ? directPeer(chat, user) : chat;
+  // Of a chat in a room the item would be named by a nick, which the chat does not know.
+  if (stanzaId === undefined || roomOfPair(chat) !== undefined) return;
+  const id = addressOf(chat, user);
   const by = isDirect(chat) ? user : chat;
   const read = element('stanza-id', { xmlns: NS_SID, by, id: stanzaId });
   parts.pep?.publish(session, NS_MDS, { id, xml: element('displayed', { xmlns: NS_MDS }, read) });
@@ -44,10 +48,11 @@ export function onOwnPublished(
 ): void {
   if (node !== NS_MDS) return;
   const session = port as SessionState;
-  const jid = tryJid(item.id)?.bare;
+  const jid = tryJid(item.id);
   const stanzaId = parseChecked(item.xml).el.getChild('stanza-id', NS_SID)?.attrs['id'];
   if (jid === undefined || typeof stanzaId !== 'string') return;
-  const chat = isRoom(jid, session.parts.roomDomain) ? jid : directChatId(session.user, jid);
+  const inRoom = isRoom(jid.bare, session.parts.roomDomain);
   // The item is there already.
-  markRead(session, chat, stanzaId, false);
+  if (inRoom && jid.resource !== '') return markOccupantRead(session, jid.bare, stanzaId, false);
+  markRead(session, inRoom ? jid.bare : directChatId(session.user, jid.bare), stanzaId, false);
 }

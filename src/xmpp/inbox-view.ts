@@ -3,6 +3,8 @@ export interface Conversation {
   readonly chat: string;
   /** a group, whose archive is its own */
   readonly room: boolean;
+  /** with an occupant of a room (XEP-0045 7.5): its last message tells under which nick */
+  readonly occupant?: boolean;
   /** bare JID of the other party, or of the room */
   readonly jid: string;
   readonly unread: number;

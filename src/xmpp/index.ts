@@ -1,3 +1,4 @@
+import { createBookmarkList } from './bookmark-list.ts';
 import { buildIqTable, type IqTable } from './iq-table.ts';
 import { PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { XmppModule } from './module.ts';
@@ -55,6 +56,7 @@ import { retractionModule } from './xep0424-retraction.ts';
 import { moderationModule } from './xep0425-moderation.ts';
 import { inboxModule } from './xep0430-inbox.ts';
 import { fulltextModule } from './xep0431-fulltext.ts';
+import { mucAvatarsModule } from './xep0486-muc-avatars.ts';
 import { displayedSyncModule } from './xep0490-displayed-sync.ts';
 
 /** What the protocol needs to know of the node it runs on. */
@@ -151,7 +153,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     vcardModule(deps.software.name, createPhotos(pep), personal.vcardBytesMax),
     vcardAvatarsModule,
     pepVcardModule,
-    privateXmlModule(personal),
+    privateXmlModule(personal, createBookmarkList(pep)),
     discoModule(() => catalogue, accountNodes(pep)),
     capsModule,
     pingModule,
@@ -176,6 +178,7 @@ export function buildProtocol(deps: ProtocolDeps): Protocol {
     formsModule,
     mucModule(deps.rooms),
     occupantIdModule,
+    mucAvatarsModule,
     retractionModule,
     moderationModule,
     inboxModule(deps.archive, deps.archiveLimits ?? PAGE_DEFAULTS),

@@ -51,13 +51,13 @@ export interface MessageFlags {
 
 export interface RenderOptions {
   /** sender's JID as this receiver sees it; the record's own `from` when absent */
-  readonly from?: string;
+  readonly from?: string | undefined;
   /** receiver's JID; the record's own `to` when absent */
-  readonly to?: string;
+  readonly to?: string | undefined;
   /** XEP-0359 stanza-id: `by` is the receiver's bare JID (or the room), `id` the archive id */
-  readonly stanzaId?: { readonly by: string; readonly id: string };
+  readonly stanzaId?: { readonly by: string; readonly id: string } | undefined;
   /** XEP-0203: `from` is who held it, normally the domain; the stamp is the record's `ts` */
-  readonly delay?: { readonly from: string };
+  readonly delay?: { readonly from: string } | undefined;
 }
 
 /** The whole stanza as the archive of its sender or receiver shows it; undefined when it is gone. */
@@ -79,7 +79,7 @@ export interface RenderedAround {
 
 /** `renderMessage` but for the receiver's JID. @param options `to` is not looked at */
 export function renderAround(record: MessageRecord, options: RenderOptions): RenderedAround {
-  const before = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}' to='`;
+  const before = `<message xmlns='jabber:client' from='${escapeAttr(options.from ?? record.from)}'${TO}`;
   let open = "'";
   if (record.type !== 'normal') open += ` type='${record.type}'`;
   if (record.id !== undefined) open += ` id='${escapeAttr(record.id)}'`;
@@ -91,6 +91,14 @@ export function renderAround(record: MessageRecord, options: RenderOptions): Ren
   }
   if (options.delay !== undefined) inner += delayElement(record.ts, options.delay.from);
   return { before, after: `${open}>${inner}</message>` };
+}
+
+const TO = " to='";
+
+/** For nobody: as the archive of a room shows it (XEP-0313 6.1.2). @param options `to` is not looked at */
+export function renderUnaddressed(record: MessageRecord, options: RenderOptions): string {
+  const { before, after } = renderAround(record, options);
+  return before.slice(0, -TO.length) + after.slice(1);
 }
 
 /**

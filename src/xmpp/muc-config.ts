@@ -187,7 +187,7 @@ export function applyForm(before: RoomConfig, form: FormValues, usersMax: number
 /** What disco says of a room (XEP-0045 6.4): features and the form of room information. */
 export function roomInfo(
   config: RoomConfig,
-  about: { readonly subject: string; readonly occupants: number },
+  about: { readonly subject: string; readonly occupants: number; readonly avatar?: readonly string[] },
 ): { features: readonly string[]; form: string } {
   const features = [
     config.public ? 'muc_public' : 'muc_hidden',
@@ -197,12 +197,21 @@ export function roomInfo(
     config.password === '' ? 'muc_unsecured' : 'muc_passwordprotected',
     config.whois === 'anyone' ? 'muc_nonanonymous' : 'muc_semianonymous',
   ];
+  // XEP-0486: not there without one.
+  const { avatar: hashes = [] } = about;
+  const avatar: FormField = {
+    var: 'muc#roominfo_avatarhash',
+    type: 'text-multi',
+    label: 'Avatar hash',
+    values: hashes,
+  };
   const form = formXml('result', INFO_FORM, [
     { var: 'muc#roominfo_description', label: 'Description', values: [config.description] },
     { var: 'muc#roominfo_subject', label: 'Subject', values: [about.subject] },
     { var: 'muc#roominfo_occupants', label: 'Occupants', values: [String(about.occupants)] },
     { var: FIELD.name, label: 'Name', values: [config.name] },
     { var: FIELD.changeSubject, label: 'Subject may be changed', values: [config.changeSubject ? '1' : '0'] },
+    ...(hashes.length === 0 ? [] : [avatar]),
   ]);
   return { features, form };
 }

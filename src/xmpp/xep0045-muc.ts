@@ -3,6 +3,7 @@ import { NS_MUC } from './muc-words.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS, renderInfo, renderItems } from './xep0030-disco.ts';
 import { parseRsm, renderRsm } from './xep0059-rsm.ts';
 import { NS_OCCUPANT_ID } from './xep0421-occupant-id.ts';
+import { NS_VCARD } from './xep0486-muc-avatars.ts';
 
 /** The room service as a whole (XEP-0045 6.2, 6.3); what is sent to a room is the room's (src/actors/group-*.ts). */
 
@@ -58,7 +59,9 @@ export function mucModule(port: RoomsPort | undefined): XmppModule {
     const node = request.payload.attrs['node'];
     if (node !== undefined) return request.error('item-not-found', 'no such node');
     const identities = [{ category: 'conference', type: 'text', name: 'Chat rooms' }];
-    request.reply(renderInfo({ identities, features: [NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_OCCUPANT_ID] }));
+    request.reply(
+      renderInfo({ identities, features: [NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_OCCUPANT_ID, NS_VCARD] }),
+    );
   };
   const get = { name: 'query', types: ['get'], targets: ['conference'] } as const;
   return {

@@ -1,4 +1,5 @@
 import type { Element } from 'ltx';
+import { type BookmarkList, NS_STORAGE } from './bookmark-list.ts';
 import type { IqHandler, IqRequest, SessionPort, StanzaCondition, XmppModule } from './module.ts';
 import { PERSONAL_LIMITS, type PersonalLimits } from './personal-limits.ts';
 import { CLIENT_NS, childElements, element, xmlOf } from './stanza.ts';
@@ -27,14 +28,26 @@ function hasOwnNamespace(el: Element): boolean {
   return ns !== '' && ns !== NS_PRIVATE && ns !== CLIENT_NS;
 }
 
-function get(session: SessionPort, request: IqRequest): void {
+/** The list of bookmarks is not kept here (bookmark-list.ts). */
+function isBookmarks(el: Element): boolean {
+  return el.is('storage', NS_STORAGE);
+}
+
+function get(session: SessionPort, request: IqRequest, bookmarks: BookmarkList | undefined): void {
   const [asked, second] = childElements(request.payload);
   if (asked === undefined) return request.error('bad-request', 'say which element is wanted');
   if (second !== undefined) return request.error('bad-request', 'ask for one element at a time');
   if (!hasOwnNamespace(asked)) return request.error('not-acceptable', 'the element needs a namespace of its own');
-  readXml(session, keyOf(asked), (xml) => {
+  const answer = (xml: string | undefined): void => {
     const found = xml ?? element(asked.getName(), { xmlns: asked.getNS() });
     request.reply(element('query', { xmlns: NS_PRIVATE }, found));
+  };
+  readXml(session, keyOf(asked), (xml) => {
+    if (bookmarks === undefined || !isBookmarks(asked)) return answer(xml);
+    bookmarks.show(session, xml, (list) => {
+      if (typeof list === 'object') return request.error(list.error, list.text);
+      answer(list);
+    });
   });
 }
 
@@ -71,11 +84,20 @@ function planOf(
   return plan;
 }
 
-function set(session: SessionPort, request: IqRequest, limits: Limits): void {
+function set(session: SessionPort, request: IqRequest, limits: Limits, bookmarks: BookmarkList | undefined): void {
   const items = childElements(request.payload);
   if (items.length === 0) return request.error('not-acceptable', 'nothing to store');
   const plan = planOf(session, items, limits);
   if ('error' in plan) return request.error(plan.error, plan.text);
+  const list = bookmarks && items.find(isBookmarks);
+  if (list === undefined || bookmarks === undefined) return store(session, request, plan);
+  bookmarks.take(session, list, (fault) => {
+    if (fault !== undefined) return request.error(fault.error, fault.text);
+    store(session, request, new Map([...plan, [keyOf(list), isEmpty(list) ? undefined : xmlOf(list)]]));
+  });
+}
+
+function store(session: SessionPort, request: IqRequest, plan: ReadonlyMap<string, string | undefined>): void {
   for (const [key, xml] of plan) {
     if (xml === undefined) dropXml(session, key);
     else storeXml(session, key, xml);
@@ -83,12 +105,16 @@ function set(session: SessionPort, request: IqRequest, limits: Limits): void {
   request.reply();
 }
 
-function handler(limits: Limits): IqHandler {
-  return (session, request) => (request.type === 'get' ? get(session, request) : set(session, request, limits));
+function handler(limits: Limits, bookmarks: BookmarkList | undefined): IqHandler {
+  return (session, request) =>
+    request.type === 'get' ? get(session, request, bookmarks) : set(session, request, limits, bookmarks);
 }
 
-/** Nobody but the owner reaches it: others get the `service-unavailable` of an account that does not exist. */
-export function privateXmlModule(limits: Limits = PERSONAL_LIMITS): XmppModule {
+/**
+ * Nobody but the owner reaches it: others get the `service-unavailable` of an account that does not exist.
+ * @param bookmarks absent: a list of bookmarks is kept like anything
+ */
+export function privateXmlModule(limits: Limits = PERSONAL_LIMITS, bookmarks?: BookmarkList): XmppModule {
   return {
     spec: {
       id: 'XEP-0049',
@@ -98,6 +124,14 @@ export function privateXmlModule(limits: Limits = PERSONAL_LIMITS): XmppModule {
       note: 'an element is found by its namespace and name',
     },
     serverFeatures: [NS_PRIVATE],
-    iq: [{ ns: NS_PRIVATE, name: 'query', types: ['get', 'set'], targets: ['account'], handle: handler(limits) }],
+    iq: [
+      {
+        ns: NS_PRIVATE,
+        name: 'query',
+        types: ['get', 'set'],
+        targets: ['account'],
+        handle: handler(limits, bookmarks),
+      },
+    ],
   };
 }

@@ -1,6 +1,7 @@
 import type { Element } from 'ltx';
 import { type Jid, tryJid } from './jid.ts';
 import type { XmppModule } from './module.ts';
+import { NS_MUC_USER } from './muc-words.ts';
 
 const NS_SID = 'urn:xmpp:sid:0';
 
@@ -72,14 +73,20 @@ export function stripStanzaIds(message: Element, inner: string, domain: string):
   return strip(message, inner, (child) => child.is('stanza-id', NS_SID) && isOurs(child.attrs['by'], domain));
 }
 
-/** The same for a room: ids of its archive, and of its occupants (XEP-0421 section 3), which only the room gives. */
-export function stripRoomIds(message: Element, inner: string, { domain }: Jid): string {
+/**
+ * The same for a room: ids of its archive, and of its occupants (XEP-0421 section 3), which only the room gives. Nor does
+ * anybody but the room speak of occupants in what others are shown (muc#user, XEP-0313 8.2); what is for the room itself
+ * are invitations.
+ */
+export function stripRoomIds(message: Element, inner: string, { domain, resource }: Jid): string {
+  const shown = resource !== '' || message.attrs['type'] === 'groupchat';
   return strip(
     message,
     inner,
     (child) =>
       (child.is('stanza-id', NS_SID) && isOurs(child.attrs['by'], domain)) ||
-      child.is('occupant-id', 'urn:xmpp:occupant-id:0'),
+      child.is('occupant-id', 'urn:xmpp:occupant-id:0') ||
+      (shown && child.is('x', NS_MUC_USER)),
   );
 }
 

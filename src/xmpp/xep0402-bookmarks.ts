@@ -10,7 +10,8 @@ export const bookmarksModule: XmppModule = {
     title: 'PEP Native Bookmarks',
     version: '1.2.0',
     url: 'https://xmpp.org/extensions/xep-0402.html',
-    note: 'private even when the client does not say so; no conversion from older kinds of bookmarks',
+    note: 'private even when the client does not say so; one with the list in private XML (XEP-0049), not with that in a node',
   },
+  accountFeatures: [`${NS_BOOKMARKS}#compat`],
   pepNodes: { [NS_BOOKMARKS]: PRIVATE_CONFIG },
 };

@@ -3,7 +3,7 @@ import type { Conversation, InboxView } from './inbox-view.ts';
 import { fitting, PAGE_DEFAULTS, type PageLimits } from './mam-page.ts';
 import type { MamFault } from './mam-query.ts';
 import type { ArchiveEntry } from './mam-view.ts';
-import { archivedXml, type MessageRecord } from './message-record.ts';
+import { addressesFor, archivedXml, type MessageRecord } from './message-record.ts';
 import type { IqHandler, IqRequest, SessionPort, StreamPort, XmppModule } from './module.ts';
 import { escapeAttr } from './stanza.ts';
 import { parseRsm, type RsmRequest, type RsmResult, renderRsm } from './xep0059-rsm.ts';
@@ -104,9 +104,16 @@ interface Shown {
   readonly id: string;
 }
 
-function renderEntry({ conversation, id }: Shown): string {
-  const { jid, unread } = conversation;
+function renderEntry({ conversation, id }: Shown, user: string, record: MessageRecord | undefined): string {
+  const { unread } = conversation;
+  const jid = (conversation.occupant === true && record && occupantOf(record, user)) || conversation.jid;
   return `<entry xmlns='${NS_INBOX}' unread='${unread}' jid='${escapeAttr(jid)}' id='${id}'/>`;
+}
+
+/** Of a message between occupants of a room, the other one as the user knows it. */
+function occupantOf(record: MessageRecord, user: string): string | undefined {
+  const { from, to } = addressesFor(record, user) ?? {};
+  return from ?? to;
 }
 
 function renderFin({ all, unread, unreadMessages }: InboxCounts, rsm: RsmResult): string {
@@ -154,7 +161,9 @@ function answerPage(port: ArchivePort, limits: Limits, session: SessionPort, ask
     if (found === undefined) return request.error('resource-constraint', OUT_OF_REACH);
     shown.push(found);
   }
-  if (!query.messages) return answer(session, asked, limits, shown, undefined);
+  // Under which nick somebody is known is said by the message alone.
+  if (!query.messages && !shown.some(({ conversation }) => conversation.occupant === true))
+    return answer(session, asked, limits, shown, undefined);
   const entries = shown.map(({ entry }) => entry);
   port.load(session, entries, (now, messages) => {
     if (messages === undefined) return request.error('resource-constraint', OUT_OF_REACH);
@@ -185,9 +194,9 @@ function answer(
 ): void {
   const stanzas = shown.map((one, at) => {
     const message = archivedXml(session.user, messages?.[at]);
-    const result = messages && renderResultElement({ entry: one.entry, message, queryid: request.id });
+    const result = query.messages && renderResultElement({ entry: one.entry, message, queryid: request.id });
     const head = `<message xmlns='jabber:client' from='${escapeAttr(session.user)}' to='${escapeAttr(stream.jid)}'>`;
-    return `${head}${renderEntry(one)}${result ?? ''}</message>`;
+    return `${head}${renderEntry(one, session.user, messages?.[at])}${result || ''}</message>`;
   });
   const back = query.rsm.before !== undefined;
   const sizes = stanzas.map((xml) => xml.length);

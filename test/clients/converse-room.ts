@@ -63,22 +63,18 @@ export class ConverseRoom {
   }
 
   /**
-   * Accepts invitations until the group asks for a nick: the room invites whom it is told to add, and Converse does
-   * beside that.
+   * Accepts invitations until it is in the group, into which its bookmark leads: the room invites whom it is told to add,
+   * and Converse does beside that.
    */
-  async accept(nick: string): Promise<void> {
+  async accept(): Promise<void> {
     const { page } = this.on;
     await page.waitForSelector(CONFIRMATION);
-    const asksNick = 'converse-muc .muc-nickname-form input[name=nick]';
-    await until('the form for a nick', async () => {
+    await until('the group', async () => {
       const asked = await page.evaluate<number>(
         `(() => { const all = document.querySelectorAll('${CONFIRMATION} [type=submit]'); all.forEach((b) => b.click()); return all.length; })()`,
       );
-      return asked === 0 && (await page.locator(asksNick).count()) > 0;
+      return asked === 0 && (await page.locator('converse-muc textarea.chat-textarea').isVisible());
     });
-    await page.fill(asksNick, nick);
-    await page.click('converse-muc .muc-nickname-form [type=submit]');
-    await this.entered();
   }
 
   /** Nicks in the list of participants, members who are away by their address. */

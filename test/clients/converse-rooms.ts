@@ -37,13 +37,13 @@ async function story(t: Test, site: Site): Promise<void> {
   });
 
   const juliet = await ConverseRoom.login(browser, site.hop.webUrl, hers, password(hers));
-  await t.test('she logs in, is invited, enters, and sees what was said', async (t) => {
-    await juliet.accept('Juliet');
+  await t.test('she logs in, is led in by her bookmark, and sees what was said', async (t) => {
+    await juliet.accept();
     await until('the past', shows(juliet, 'What light through yonder window breaks?'));
     t.same(await juliet.on.texts(), await romeo.on.texts());
     await until('the subject', async () => (await juliet.subject()) === 'Of light');
     await until('him in her list', async () => (await juliet.occupants()).includes('Romeo'));
-    await until('her in his list', async () => (await romeo.occupants()).includes('Juliet'));
+    await until('her in his list', async () => (await romeo.occupants()).includes(hers));
   });
 
   await t.test('they chat', async (t) => {
@@ -90,7 +90,7 @@ async function story(t: Test, site: Site): Promise<void> {
     await until('all that was said', shows(juliet, 'Or shall I speak at this?'));
     await romeo.on.say('Neither, fair saint');
     await until('his words', shows(juliet, 'Neither, fair saint'), 40_000);
-    await until('her in the list', async () => (await romeo.occupants()).includes('Juliet'));
+    await until('her in the list', async () => (await romeo.occupants()).includes(hers));
     await juliet.on.say('How cam’st thou hither?');
     await until('her words', shows(romeo, 'How cam’st thou hither?'));
     t.same(await juliet.on.texts(), await romeo.on.texts(), 'nothing is missing, doubled or out of order');

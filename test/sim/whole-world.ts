@@ -5,6 +5,7 @@ import {
   chatKey,
   chatRow,
   directChatId,
+  directMembers,
   groupRows,
   isRoom,
   sessionKey,
@@ -115,7 +116,7 @@ export class Whole {
   }
 
   membersOf(chat: string): readonly string[] {
-    return this.groups.find(({ id }) => id === chat)?.members ?? [...new Set(chat.split('/'))];
+    return this.groups.find(({ id }) => id === chat)?.members ?? directMembers(chat);
   }
 
   /** Accounts and groups, as the first op of their shards. @returns writes by shard */

@@ -5,7 +5,7 @@ import { PASSWORD, startTestNode } from '../harness/node.ts';
 const node = await startTestNode(t, { limits: { privateItemsMax: 3, privateBytesMax: 50_000 } });
 const NS = 'jabber:iq:private';
 
-const BOOKMARKS = `<storage xmlns="storage:bookmarks"><conference name="Verona" jid="verona@rooms.localhost"/></storage>`;
+const BOOKMARKS = `<storage xmlns="storage:bookmarks"><conference name="Verona" jid="verona@rooms.localhost"/><url name="Verona" url="https://verona.example/"/></storage>`;
 const set = (client: Client, inner: string, to?: string) =>
   client.iq('set', `<query xmlns='${NS}'>${inner}</query>`, to);
 const get = (client: Client, inner: string, to?: string) =>
