@@ -180,7 +180,9 @@ export function onRefuse(
   out: ReplicaEffect[],
 ): void {
   if (message.epoch > leading.epoch) return stepDown(state, 'deposed', out);
-  const progress = current(env, leading, from, { ...message, epoch: leading.epoch });
+  // Of an epoch before, it answers who led then. Its session may have the number of one of ours, if that was in an earlier
+  // life of this process.
+  const progress = current(env, leading, from, message);
   if (progress === undefined) return;
   if (message.reason === 'gap') noteGap(state, env, leading, progress, message, out);
   else if (message.reason === 'diverged') beginOffer(state, env, leading, progress, out);

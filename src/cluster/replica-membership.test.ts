@@ -217,3 +217,30 @@ t.test('an in-sync member that lost what it acknowledged is taken out before its
   t.same(isr(rig).sort(), ['n1', 'n2', 'n3'], 'swapped for another, replaced, and taken in again');
   t.equal(rig.of('n3').state.commitIdx, rig.of('n2').state.commitIdx);
 });
+
+t.test('a refusal of an earlier epoch, long on its way, says nothing of a follower of this one', async (t) => {
+  const rig = led();
+  rig.event('n1', { t: 'propose', items: [op('one')] });
+  rig.settle();
+  const { epoch } = rig.config.record;
+  for (let session = 1; session < 6; session++) {
+    for (const reason of ['gap', 'diverged'] as const) {
+      const late = {
+        t: 'refuse',
+        shard: 0,
+        reason,
+        epoch: epoch - 1,
+        session,
+        prevIdx: 1,
+        hint: { idx: 0, epoch: 0 },
+      } as const;
+      t.same(rig.event('n1', { t: 'message', from: N2, message: late }), [], `${reason} ${session}`);
+    }
+  }
+  rig.pass(300);
+  t.same(rig.take('n1', 'alarm'), []);
+  const now = { t: 'refuse', shard: 0, reason: 'diverged', epoch, prevIdx: 1, hint: { idx: 0, epoch: 0 } } as const;
+  for (let session = 1; session < 6; session++)
+    rig.event('n1', { t: 'message', from: N2, message: { ...now, session } });
+  t.match(rig.take('n1', 'alarm'), [{ reason: 'in-sync-lost-data' }], 'one of this epoch does');
+});
