@@ -61,6 +61,10 @@ function blockSizes(rocks: Rocks): number[] {
   return rocks.query(range, Number.POSITIVE_INFINITY).map(([, block]) => blockCount(block));
 }
 
+/** As a store has them: blocks with room for what the overlay has packed (segment.ts). */
+const large = { blockRecordsMax: 64, blockBytesMax: 32_768, blockMergeBytesMax: 4096 };
+const instead = (seq: number): Write => ({ t: 'replace', stream: 's', seq, record: record(seq) });
+
 const cuts = [
   { what: 'full at blockRecordsMax', folds: [appends(1, 9)], sizes: [4, 4, 1] },
   { what: 'a small last block grows', folds: [appends(1, 1), appends(2, 3), appends(4, 6)], sizes: [4, 2] },
@@ -77,15 +81,42 @@ const cuts = [
   },
   { what: 'a missing seq begins a block', folds: [[...appends(1, 2), ...appends(5, 5)]], sizes: [2, 1] },
   { what: 'a gap between folds begins a block', folds: [appends(1, 1), appends(3, 3)], sizes: [1, 1] },
+  { what: 'packed ones are too many for a block', folds: [appends(1, 35)], sizes: [4, 4, 4, 4, 4, 4, 4, 4, 3] },
+  { what: 'packed ones as they are', folds: [appends(1, 150)], sizes: [64, 64, 22], limits: large },
+  {
+    what: 'packed ones behind a block that grows, which has no room for all of the last',
+    folds: [appends(1, 5), appends(6, 70)],
+    sizes: [53, 17],
+    limits: large,
+  },
+  {
+    what: 'packed ones that are too large for a block',
+    folds: [appends(1, 20, 'x'.repeat(3000))],
+    sizes: [8, 8, 4],
+    limits: large,
+  },
+  {
+    what: 'packed ones of which some are other ones since',
+    folds: [[...appends(1, 40), instead(17), ...appends(3, 4)]],
+    sizes: [40],
+    limits: large,
+  },
+  {
+    what: 'packed ones with a hole',
+    folds: [[...appends(1, 10), ...appends(12, 60)]],
+    sizes: [10, 49],
+    limits: large,
+  },
 ];
 
-for (const { what, folds, sizes } of cuts) {
+for (const { what, folds, sizes, limits: used = limits } of cuts) {
   t.test(`blocks: ${what}`, (t) =>
     withRocks(t.testdir(), async (rocks) => {
       const base = attached(rocks);
-      for (const writes of folds) await write(rocks, foldEntries(overlayOf(writes).rotate(), base, limits));
+      for (const writes of folds) await write(rocks, foldEntries(overlayOf(writes).rotate(), base, used));
       t.same(blockSizes(rocks), sizes);
-      const want = folds.flat().map((one) => (one.t === 'append' ? { seq: one.seq, record: one.record } : undefined));
+      const seqs = new Map(folds.flat().map((one) => ('record' in one ? [one.seq, one.record] : [0, undefined])));
+      const want = [...seqs].map(([seq, record]) => ({ seq, record }));
       t.same(base.records(0, 's', all), want);
       t.same(base.records(0, 's', { ...all, reverse: true }), want.toReversed());
     }),
@@ -119,73 +150,81 @@ t.test('what is replaced is not in the blocks any more, whose bounds stay', (t) 
   }),
 );
 
-t.test(
-  'a fold that was cut anywhere, read again after a restart and folded again, ends in the same state',
-  async (t) => {
-    const before = [...appends(1, 6), { t: 'put', key: 'old', value: 1 } as const];
-    const cutOps: Write[][] = [
-      appends(7, 12),
-      [
-        { t: 'put', key: 'row', value: 1 },
-        { t: 'del', key: 'old' },
-      ],
-      [2, 5, 8].map((seq) => ({ t: 'replace', stream: 's', seq, record: `replaced ${seq}` })),
-      [{ t: 'append', stream: 'other', seq: 1, record: 'o' }],
-      [
-        { t: 'drop', stream: 'other' },
-        { t: 'append', stream: 'other', seq: 4, record: 'p' },
-      ],
-    ];
-    const later: Write[][] = [
-      appends(13, 15),
-      [{ t: 'replace', stream: 's', seq: 5, record: 'again' }],
-      [{ t: 'put', key: 'row', value: 2 }],
-    ];
-    const dir = t.testdir({ count: {} });
-    let entries = 0;
-    await withRocks(`${dir}/count`, async (rocks) => {
-      const base = attached(rocks);
-      await write(rocks, foldEntries(overlayOf(before).rotate(), base, limits));
-      entries = [...foldEntries(overlayOf(...cutOps).rotate(), base, limits)].length;
-    });
-    t.ok(entries > 4);
-    for (let cut = 0; cut <= entries; cut += 1) {
-      await withRocks(`${dir}/cut${cut}`, async (rocks) => {
-        const first = attached(rocks);
-        await write(rocks, foldEntries(overlayOf(before).rotate(), first, limits));
-        await write(rocks, [...foldEntries(overlayOf(...cutOps).rotate(), first, limits)].slice(0, cut));
-        const recovered = overlayOf(...cutOps, ...later);
+for (const [k, used] of [
+  [1, limits],
+  [6, large],
+] as const) {
+  t.test(
+    `a fold that was cut anywhere, read again after a restart and folded again, ends in the same state × ${k}`,
+    async (t) => {
+      const before = [...appends(1, 6 * k), { t: 'put', key: 'old', value: 1 } as const];
+      const cutOps: Write[][] = [
+        appends(6 * k + 1, 12 * k),
+        [
+          { t: 'put', key: 'row', value: 1 },
+          { t: 'del', key: 'old' },
+        ],
+        [2, 5 * k, 8 * k].map((seq) => ({ t: 'replace', stream: 's', seq, record: `replaced ${seq}` })),
+        [{ t: 'append', stream: 'other', seq: 1, record: 'o' }],
+        [
+          { t: 'drop', stream: 'other' },
+          { t: 'append', stream: 'other', seq: 4, record: 'p' },
+        ],
+      ];
+      const later: Write[][] = [
+        appends(12 * k + 1, 15 * k),
+        [{ t: 'replace', stream: 's', seq: 5 * k, record: 'again' }],
+        [{ t: 'put', key: 'row', value: 2 }],
+      ];
+      const dir = t.testdir({ count: {} });
+      let entries = 0;
+      await withRocks(`${dir}/count`, async (rocks) => {
         const base = attached(rocks);
-        const view = new StateView(recovered, base);
-        const state = () => ({
-          s: view.read(0, 's', all),
-          back: view.read(0, 's', { ...all, reverse: true }),
-          other: view.read(0, 'other', all),
-          last: [view.last(0, 's'), view.last(0, 'other')],
-          rows: view.scan(0, '', 99),
-        });
-        const other = new Map([
-          [2, 'replaced 2'],
-          [5, 'again'],
-          [8, 'replaced 8'],
-        ]);
-        const want = Array.from({ length: 15 }, (_, i) => ({ seq: i + 1, record: other.get(i + 1) ?? record(i + 1) }));
-        const expected = {
-          s: want,
-          back: want.toReversed(),
-          other: [{ seq: 4, record: 'p' }],
-          last: [15, 4],
-          rows: [['row', 2]],
-        };
-        t.same(state(), expected, `cut at ${cut}: before it is folded again`);
-        await write(rocks, foldEntries(recovered.rotate(), base, limits));
-        t.same(state(), expected, `cut at ${cut}: while both have it`);
-        recovered.retire();
-        t.same(state(), expected, `cut at ${cut}: from the base alone`);
+        await write(rocks, foldEntries(overlayOf(before).rotate(), base, used));
+        entries = [...foldEntries(overlayOf(...cutOps).rotate(), base, used)].length;
       });
-    }
-  },
-);
+      t.ok(entries > 4);
+      for (let cut = 0; cut <= entries; cut += 1) {
+        await withRocks(`${dir}/cut${cut}`, async (rocks) => {
+          const first = attached(rocks);
+          await write(rocks, foldEntries(overlayOf(before).rotate(), first, used));
+          await write(rocks, [...foldEntries(overlayOf(...cutOps).rotate(), first, used)].slice(0, cut));
+          const recovered = overlayOf(...cutOps, ...later);
+          const base = attached(rocks);
+          const view = new StateView(recovered, base);
+          const state = () => ({
+            s: view.read(0, 's', all),
+            back: view.read(0, 's', { ...all, reverse: true }),
+            other: view.read(0, 'other', all),
+            last: [view.last(0, 's'), view.last(0, 'other')],
+            rows: view.scan(0, '', 99),
+          });
+          const other = new Map([
+            [2, 'replaced 2'],
+            [5 * k, 'again'],
+            [8 * k, `replaced ${8 * k}`],
+          ]);
+          const want = Array.from({ length: 15 * k }, (_, i) => ({
+            seq: i + 1,
+            record: other.get(i + 1) ?? record(i + 1),
+          }));
+          const expected = {
+            s: want,
+            back: want.toReversed(),
+            other: [{ seq: 4, record: 'p' }],
+            last: [15 * k, 4],
+            rows: [['row', 2]],
+          };
+          t.same(state(), expected, `cut at ${cut}: before it is folded again`);
+          await write(rocks, foldEntries(recovered.rotate(), base, used));
+          t.same(state(), expected, `cut at ${cut}: while both have it`);
+          recovered.retire();
+          t.same(state(), expected, `cut at ${cut}: from the base alone`);
+        });
+      }
+    },
+  );
+}
 
 t.test('slices: entries come out as they went in, whatever their size', async (t) => {
   const entries: FoldEntry[] = [

@@ -4,6 +4,7 @@ import type { FoldEntry } from './fold-slice.ts';
 import { blockKey, rowKey, seqMax } from './keys.ts';
 import type { Value } from './log-store.ts';
 import { deleted, type Generation, type ShardPart, type StreamPart } from './overlay.ts';
+import { Segment } from './segment.ts';
 
 /** The last block of a stream in the base. */
 export interface Tail {
@@ -149,7 +150,7 @@ function* foldRecords(
     }
   }
   let written: Tail | undefined;
-  for (const block of blocksOf(first, recordsOf(part), limits, builder)) {
+  for (const block of blocksOf(first, recordsOf(part, limits), limits, builder)) {
     written = { first: block.first, last: block.last, bytes: block.value.length };
     yield { t: 'put', key: blockKey(shard, stream, block.first), value: block.value };
   }
@@ -174,9 +175,9 @@ function* replaceRecords(
     old
       .flatMap(([first, block]) => blockRecords(block).map((record, i): [number, Value] => [first + i, record]))
       .filter(([seq]) => seq >= low && seq <= high);
-  function* records(): Generator<[number, Value]> {
+  function* records(): Generator<[number, Value | Segment]> {
     yield* kept(0, part.first - 1);
-    yield* recordsOf(part);
+    yield* recordsOf(part, limits);
     yield* kept(last + 1, seqMax);
   }
   const written = new Set<number>();
@@ -187,12 +188,31 @@ function* replaceRecords(
   for (const [first] of old) if (!written.has(first)) yield { t: 'del', key: blockKey(shard, stream, first) };
 }
 
-/** Records of a part with their seq. */
-function* recordsOf(part: StreamPart): Generator<[seq: number, record: Value]> {
-  for (let i = 0; i < part.records.length; i += 1) {
-    const record = part.records[i];
-    if (record !== undefined) yield [part.first + i, record];
+/** Records of a part with their seq; those that are packed already by the segment, when a block can have it as it is. */
+function* recordsOf(
+  { first, records }: StreamPart,
+  { blockRecordsMax, blockBytesMax }: BlockLimits,
+): Generator<[seq: number, record: Value | Segment]> {
+  for (let i = 0; i < records.length; i += 1) {
+    const record = records[i];
+    if (record === undefined) continue;
+    const seq = first + i;
+    if (!(record instanceof Segment)) yield [seq, record];
+    else if (
+      record.count <= blockRecordsMax &&
+      BlockBuilder.bytesOf(record.bytes) <= blockBytesMax &&
+      isWhole(record, records, i)
+    ) {
+      yield [seq, record];
+      i += record.count - 1;
+    } else yield [seq, record.record(seq)];
   }
+}
+
+/** All of it begins at this place: some of its records may be other ones by now. */
+function isWhole(segment: Segment, records: StreamPart['records'], at: number): boolean {
+  for (let i = at; i < at + segment.count; i += 1) if (records[i] !== segment) return false;
+  return true;
 }
 
 interface Block {
@@ -204,23 +224,25 @@ interface Block {
 /** Cuts records into blocks: full, too large, or a seq missing in between. `first` is of what the builder holds. */
 function* blocksOf(
   first: number | undefined,
-  records: Iterable<[seq: number, record: Value]>,
+  records: Iterable<[seq: number, record: Value | Segment]>,
   limits: BlockLimits,
   builder: BlockBuilder,
 ): Generator<Block> {
   const open = { start: first ?? 0 };
   let segment: Value[] = [];
   for (const [seq, record] of records) {
-    const next = open.start + builder.count + segment.length;
-    const gap = seq !== next && builder.count + segment.length > 0;
-    const full = builder.count + segment.length >= limits.blockRecordsMax;
-    if (gap || full || segment.length >= segmentRecordsMax) {
+    const packed = record instanceof Segment ? record : undefined;
+    const held = builder.count + segment.length;
+    const gap = seq !== open.start + held && held > 0;
+    const full = held + (packed?.count ?? 1) > limits.blockRecordsMax;
+    if (gap || full || packed !== undefined || segment.length >= segmentRecordsMax) {
       yield* addSegment(segment, open, limits, builder);
       segment = [];
       if ((gap || full) && builder.count > 0) yield finish(open, builder);
     }
     if (builder.count + segment.length === 0) open.start = seq;
-    segment.push(record);
+    if (packed === undefined) segment.push(record);
+    else yield* addPacked(packed.bytes, packed.count, open, limits, builder);
   }
   yield* addSegment(segment, open, limits, builder);
   if (builder.count > 0) yield finish(open, builder);
@@ -241,11 +263,22 @@ function* addSegment(
     yield* addSegment(segment.slice(half), open, limits, builder);
     return;
   }
+  yield* addPacked(packed, segment.length, open, limits, builder);
+}
+
+/** A segment that fits into a block. */
+function* addPacked(
+  packed: Buffer,
+  records: number,
+  open: { start: number },
+  limits: BlockLimits,
+  builder: BlockBuilder,
+): Generator<Block> {
   const before =
     builder.count > 0 && builder.bytesWith(packed) > limits.blockBytesMax ? finish(open, builder) : undefined;
   if (before !== undefined) open.start = before.last + 1;
-  // Before anything is yielded: `packed` is only valid until somebody else packs.
-  builder.add(packed, segment.length);
+  // Before anything is yielded: what was just packed is only valid until somebody else packs.
+  builder.add(packed, records);
   if (before !== undefined) yield before;
 }
 

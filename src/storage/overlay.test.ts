@@ -2,6 +2,7 @@ import t from 'tap';
 import type { Op, Write } from './log-store.ts';
 import { OutboxLedger } from './outbox-ledger.ts';
 import { deleted, Overlay, recordAt, spanOf } from './overlay.ts';
+import { Segment } from './segment.ts';
 import { Tails } from './tails.ts';
 
 function op(idx: number, writes: Write[], outbox: Op['outbox'] = []): Op {
@@ -55,6 +56,26 @@ t.test('overlay: appends again in any order of recovery end the same', async (t)
     t.same(found, seqs);
     t.same(spanOf(parts), seqs.length === 0 ? undefined : { low: seqs[0], high: seqs.at(-1) });
   }
+});
+
+t.test('overlay: neighbours are packed, and read, replaced and appended again like any', async (t) => {
+  const overlay = new Overlay();
+  const upTo = (from: number, to: number): Write[] => Array.from({ length: to - from + 1 }, (_, i) => append(from + i));
+  overlay.apply(op(1, upTo(5, 50)));
+  const read = (): unknown[] => Array.from({ length: 54 }, (_, i) => recordAt(overlay.stream(1, 's'), i + 1));
+  const want: unknown[] = [...new Array(4).fill(undefined), ...upTo(5, 50).map((one) => 'record' in one && one.record)];
+  want.push(...new Array(4).fill(undefined));
+  t.same(read(), want);
+  const [part] = overlay.stream(1, 's');
+  t.equal(part?.records.filter((one) => one instanceof Segment).length, 32, 'two of sixteen');
+  t.same(spanOf(overlay.stream(1, 's')), { low: 5, high: 50 });
+  overlay.apply(op(2, [{ t: 'replace', stream: 's', seq: 10, record: 'other' }]));
+  want[9] = 'other';
+  t.same(read(), want);
+  t.equal(part?.records.filter((one) => one instanceof Segment).length, 16, 'what was there is not kept beside it');
+  overlay.apply(op(3, [append(25), append(26, 'anew'), append(3, 'earlier'), append(51), append(52)]));
+  Object.assign(want, { 2: 'earlier', 25: 'anew', 50: 'r51', 51: 'r52' });
+  t.same(read(), want);
 });
 
 t.test('overlay: a seq far from the others is a broken numbering', async (t) => {

@@ -1,14 +1,21 @@
+import { segmentRecordsMax } from './blocks.ts';
 import type { Op, PlainWrite, Value } from './log-store.ts';
+import { Segment } from './segment.ts';
 
 /** Marks a row that was deleted since the base was written. */
 export const deleted: unique symbol = Symbol('deleted');
 
-/** What a generation knows of one stream. Seq of `records[i]` is `first + i`; undefined is a hole. */
+/**
+ * What a generation knows of one stream. Seq of `records[i]` is `first + i`; undefined is a hole, and a `Segment` stands
+ * in each place whose record it has.
+ */
 export interface StreamPart {
   /** true: what older generations and the base have of this stream is gone */
   dropped: boolean;
   first: number;
-  records: (Value | undefined)[];
+  records: (Value | Segment | undefined)[];
+  /** place in `records` from which on none has been packed */
+  loose: number;
   /** by seq, what takes the place of records that only older generations or the base can have; never one of `records` */
   replaced?: Map<number, Value>;
 }
@@ -132,17 +139,19 @@ function applyWrite(shard: ShardPart, write: PlainWrite): void {
   else if (write.t === 'del') shard.rows.set(write.key, deleted);
   else if (write.t === 'append') applyAppend(shard.streams, write.stream, write.seq, write.record);
   else if (write.t === 'replace') applyReplace(shard.streams, write.stream, write.seq, write.record);
-  else shard.streams.set(write.stream, { dropped: true, first: 1, records: [] });
+  else shard.streams.set(write.stream, { dropped: true, first: 1, records: [], loose: 0 });
 }
 
 function applyReplace(streams: Map<string, StreamPart>, stream: string, seq: number, record: Value): void {
   let part = streams.get(stream);
-  if (part?.records[seq - part.first] !== undefined) {
+  const known = part?.records[seq - part.first];
+  if (part !== undefined && known !== undefined) {
+    if (known instanceof Segment) unpack(part, known);
     part.records[seq - part.first] = record;
     return;
   }
   if (part === undefined) {
-    part = { dropped: false, first: 1, records: [] };
+    part = { dropped: false, first: 1, records: [], loose: 0 };
     streams.set(stream, part);
   }
   if (part.dropped) return;
@@ -153,7 +162,7 @@ function applyReplace(streams: Map<string, StreamPart>, stream: string, seq: num
 function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: number, record: Value): void {
   const part = streams.get(stream);
   if (part === undefined) {
-    streams.set(stream, { dropped: false, first: seq, records: [record] });
+    streams.set(stream, { dropped: false, first: seq, records: [record], loose: 0 });
     return;
   }
   const { records } = part;
@@ -162,6 +171,7 @@ function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: numb
   const at = seq - part.first;
   if (at >= 0 && at <= records.length) {
     records[at] = record;
+    if (records.length - part.loose >= segmentRecordsMax) packLoose(part);
     return;
   }
   if (at > records.length + gapMax || at < -gapMax) {
@@ -173,7 +183,23 @@ function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: numb
   } else {
     part.records = [record, ...new Array<undefined>(-at - 1).fill(undefined), ...records];
     part.first = seq;
+    part.loose = part.records.length;
   }
+}
+
+/** As many as a segment has, from the first that is loose on; with a hole among them they stay as they are. */
+function packLoose(part: StreamPart): void {
+  const from = part.loose;
+  const to = from + segmentRecordsMax;
+  part.loose = to;
+  const run = part.records.slice(from, to);
+  if (!run.includes(undefined)) part.records.fill(new Segment(part.first + from, run), from, to);
+}
+
+/** One of its records is to be another one, and nothing of what was there is to stay. */
+function unpack({ records, first }: StreamPart, segment: Segment): void {
+  for (let seq = segment.first; seq < segment.first + segment.count; seq += 1)
+    if (records[seq - first] === segment) records[seq - first] = segment.record(seq);
 }
 
 /** Seqs the parts hold: `[low, high]`, or undefined when they hold none. */
@@ -192,7 +218,8 @@ export function spanOf(parts: readonly StreamPart[]): { low: number; high: numbe
 export function recordAt(parts: readonly StreamPart[], seq: number): Value | undefined {
   for (const part of parts) {
     const record = part.records[seq - part.first];
-    if (record !== undefined) return replacementAt(parts, seq) ?? record;
+    if (record !== undefined)
+      return replacementAt(parts, seq) ?? (record instanceof Segment ? record.record(seq) : record);
   }
   return undefined;
 }

@@ -42,8 +42,8 @@ export interface SnapshotSource {
 export function copyPart(part: ShardPart | undefined): ShardPart | undefined {
   if (part === undefined) return undefined;
   const streams = new Map<string, StreamPart>();
-  for (const [name, { dropped, first, records, replaced }] of part.streams) {
-    const copy = { dropped, first, records: [...records] };
+  for (const [name, { dropped, first, records, loose, replaced }] of part.streams) {
+    const copy = { dropped, first, records: [...records], loose };
     streams.set(name, replaced === undefined ? copy : { ...copy, replaced: new Map(replaced) });
   }
   return { rows: new Map(part.rows), streams };
