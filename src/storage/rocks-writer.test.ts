@@ -13,7 +13,12 @@ function slice(entry: Parameters<FoldSlice['add']>[0]): Buffer {
 }
 
 t.test('what is written keeps the order it was posted in, though a slice waits between two appends', async (t) => {
-  const rocks = await openRocks(t.testdir(), { cacheBytes: 0, memtableBytes: 1024 * 1024, parallelism: 1 });
+  const rocks = await openRocks(t.testdir(), {
+    cacheBytes: 0,
+    memtableBytes: 1024 * 1024,
+    parallelism: 1,
+    backgroundNiceness: 0,
+  });
   let synced = (): void => undefined;
   const writer = await WriterClient.start(rocks.handle, {
     onSynced: (upTo) => {

@@ -1,4 +1,5 @@
 import { RocksLevel } from '@nxtedition/rocksdb';
+import { lowerBackgroundThreads } from './background-threads.ts';
 
 /** Keys `gte`/`gt` to `lt`/`lte`; RocksDB compares bytes. */
 export interface RocksRange {
@@ -49,6 +50,7 @@ export interface RocksTuning {
   readonly cacheBytes: number;
   readonly memtableBytes: number;
   readonly parallelism: number;
+  readonly backgroundNiceness: number;
 }
 
 /**
@@ -71,6 +73,7 @@ export async function openRocks(folder: string, tuning: RocksTuning): Promise<Ro
     walCompression: false,
     parallelism: tuning.parallelism,
   });
+  lowerBackgroundThreads(tuning.backgroundNiceness);
   return wrap(db, () => db.close());
 }
 

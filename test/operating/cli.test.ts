@@ -182,7 +182,12 @@ t.test('the admin socket is for this system user only', async (t) => {
 
 /** A database that no Rookery made, or one whose description another version wrote: `value` is put under `key`. */
 async function put(folder: string, key: Buffer, value: (old: Buffer | undefined) => string): Promise<void> {
-  const rocks = await openRocks(folder, { cacheBytes: 1_048_576, memtableBytes: 1_048_576, parallelism: 1 });
+  const rocks = await openRocks(folder, {
+    cacheBytes: 1_048_576,
+    memtableBytes: 1_048_576,
+    parallelism: 1,
+    backgroundNiceness: 0,
+  });
   const batch = rocks.batch();
   batch.put(key, Buffer.from(value(rocks.get(key))));
   batch.write(true);
