@@ -95,6 +95,9 @@ export class RoomDevice {
     const x = el.getChild('x', NS_MUC_USER);
     const codes = (x?.getChildren('status') ?? []).map(({ attrs }) => Number(attrs['code']));
     if (!codes.includes(STATUS.self)) return;
+    // It asked twice, the first time on a stream that is gone (SM sends that again): each time it is welcomed.
+    if (type === undefined && codes.includes(STATUS.logged) && !this.#entering.has(room))
+      this.#entering.set(room, { room, no: ++this.#stays, seqs: [], oids: [], nick });
     const stay = this.#entering.get(room) ?? this.#here.get(room);
     if (type === 'unavailable') {
       if (!codes.includes(STATUS.nickChanged)) this.#end(room);
