@@ -199,6 +199,8 @@ export class RoomClient {
     const type = message.attrs['type'];
     if (!isRoom(room) || type === 'error') return false;
     if (type !== 'groupchat') {
+      // What somebody is to the room who is not in it (XEP-0045 9.3); an invitation has none.
+      if (message.getChild('x', `${NS_MUC}#user`)?.getChild('item') !== undefined) return true;
       // However late it comes: a room that this user is no member of any more says so.
       if (this.#follows.has(room) && !this.#wanted.has(room)) this.enter(room);
       return false;
