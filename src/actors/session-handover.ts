@@ -91,7 +91,7 @@ interface ManagementBlob {
   readonly resumable: boolean;
   /** stanzas sent and acked, modulo 2^32 */
   readonly acked: number;
-  readonly out: readonly (readonly [xml: string, tag: number])[];
+  readonly out: readonly (readonly [xml: string, tag: number, ts?: number])[];
   readonly begun: number;
   /** numbers of stanzas that came in and are not handled */
   readonly open: readonly number[];
@@ -290,7 +290,7 @@ function importManagement(blob: ManagementBlob, limits: SessionLimits, now: numb
   const { id, on, resumable, acked, begun, open, refusals, owed, owedNext, sinceAsk } = blob;
   const askedAt = Math.min(blob.askedAt, now);
   const out = new AckQueue({ stanzasMax: limits.unackedStanzasMax, bytesMax: limits.unackedBytesMax }, acked);
-  for (const [xml, tag] of blob.out) out.push(xml, tag);
+  for (const [xml, tag, ts] of blob.out) out.push(xml, tag, ts);
   const first = open[0] ?? begun + 1;
   const inbound = new InboundWindow(limits.inflightMax, first - 1);
   while (inbound.begun < begun) inbound.begin();

@@ -211,6 +211,7 @@ function push(session: SessionState, record: MessageRecord, seq: number, mine: b
   const underNick = others || record.via === undefined ? undefined : devicesUnder(session, record.via.to);
   const addressed = others ? NOBODY : (underNick ?? recipients(session, record.type, record.to));
   let xml: string | undefined;
+  const late = session.now - record.ts > session.parts.limits.lateMs;
   let delivered = false;
   let taken = false;
   for (const stream of streams) {
@@ -223,12 +224,12 @@ function push(session: SessionState, record: MessageRecord, seq: number, mine: b
     if (isAddressed && !live && !noteEarly(stream, seq)) continue;
     if (underNick !== undefined) xml = undefined;
     const to = underNick === undefined ? record.to : stream.jid;
-    xml ??= renderFor(session, record, seq, shown, session.now - record.ts > session.parts.limits.lateMs, to);
+    xml ??= renderFor(session, record, seq, shown, late, to);
     if (isAddressed) {
       delivered = true;
       if (stream.sm === undefined) taken = true;
       // What a stream gets before it is live says nothing of what waits in the inbox before it.
-      session.turn.effects.push({ t: 'stanza', stream, xml, seq: live ? seq : 0, at: seq });
+      session.turn.effects.push({ t: 'stanza', stream, xml, seq: live ? seq : 0, at: seq, ts: late ? 0 : record.ts });
     } else {
       const carbon = wrapCarbon(mine ? 'sent' : 'received', session.user, stream.jid, xml, record.type);
       session.turn.effects.push({ t: 'stanza', stream, xml: carbon, seq: 0, at: seq });

@@ -1,4 +1,5 @@
 import { errorInner } from '../xmpp/stanza-error.ts';
+import { delayElement } from '../xmpp/xep0203-delay.ts';
 import { presenceHoldKey } from '../xmpp/xep0352-csi.ts';
 import type { SessionLimits, Stream, StreamManagement } from './session-types.ts';
 
@@ -41,4 +42,15 @@ export function holdKeyOf(xml: string): string | undefined {
   const from = / from=(['"])(.*?)\1/.exec(open)?.[2];
   const type = / type=(['"])(.*?)\1/.exec(open)?.[2];
   return from === undefined ? undefined : presenceHoldKey(from, type, xml);
+}
+
+const END = '</message>';
+
+/**
+ * A message that is sent again on a stream that was taken up: it says when it was sent first of all (XEP-0198 5, XEP-0203).
+ * What comes behind it may be late and say so; by those times clients put them in order.
+ * @param ts of the message, ms since the epoch
+ */
+export function sentBefore(xml: string, ts: number, domain: string): string {
+  return xml.endsWith(END) ? xml.slice(0, -END.length) + delayElement(ts, domain) + END : xml;
 }

@@ -201,7 +201,7 @@ function pass(
   const late = fetched && session.now - record.ts > session.parts.limits.lateMs;
   const xml = late ? lateInRoom(chat, seq, record, stream.jid) : liveInRoom(chat, seq, record, stream.jid);
   // The group has it, whether this user's log takes what else is in the turn or not; it does not come here again.
-  session.turn.always({ t: 'stanza', stream, xml, seq: 0 });
+  session.turn.always({ t: 'stanza', stream, xml, seq: 0, ts: late ? 0 : record.ts });
 }
 
 /** About once a second for streams with gaps, and whenever a message shows one. */

@@ -89,6 +89,26 @@ t.test('a resumed stream gets what it has not acknowledged, then what is new', a
   t.same(acks(await bob.send(REQUEST)), [1]);
 });
 
+t.test('what a resumed stream gets again says when it was sent, as what comes late behind it does', async (t) => {
+  const { node, b, alice, bob } = await two();
+  const sentMs = node.now;
+  await alice.send(message(b, '1'));
+  bob.gone();
+  await node.settle();
+  node.now += 1001;
+  await alice.send(message(b, '2'));
+  t.match(await bob.resume(2), { ok: true });
+  const stamps = bob.conn.take().flatMap((xml) => (xml.includes('<body>') ? [xml.match(/ stamp='(.*?)'/)?.[1]] : []));
+  t.same(stamps, [new Date(sentMs).toISOString(), undefined]);
+  bob.gone();
+  await node.settle();
+  node.now += 1001;
+  t.match(await bob.resume(2), { ok: true });
+  const again = bob.conn.take().filter((xml) => xml.includes('<body>'));
+  t.same(bodies(again), ['1', '2']);
+  for (const xml of again) t.equal(xml.split('<delay ').length, 2, 'once, however often it is sent');
+});
+
 t.test('a resumption waits for the stanzas that are on their way', async (t) => {
   const { node, b, alice, bob } = await two();
   node.held = true;

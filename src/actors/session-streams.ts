@@ -14,6 +14,7 @@ import type { CloseReason, ConnPort, GatewayMessage } from './messages.ts';
 import { hasUntold, isUnprobed, sweepCursors } from './session-cursors.ts';
 import { noteOnline } from './session-online.ts';
 import { nextPage } from './session-pages.ts';
+import { sentBefore } from './session-queue.ts';
 import { fetchGaps, hasGaps, leaveRooms } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import type { Stream, StreamManagement } from './session-types.ts';
@@ -175,8 +176,12 @@ export function unknownRefusals({ refusals, out }: StreamManagement): StreamMana
   return refusals;
 }
 
-/** Hands the socket over when nothing is open any more. @returns true when the stream has a new socket */
-export function takeUp(stream: Stream): boolean {
+/**
+ * Hands the socket over when nothing is open any more.
+ * @param now ms since the epoch: it may be outside of a turn
+ * @returns true when the stream has a new socket
+ */
+export function takeUp(stream: Stream, { domain, parts }: SessionState, now: number): boolean {
   const { resuming, sm, sid, jid } = stream;
   if (resuming === undefined || sm === undefined || sm.inbound.open > 0) return false;
   stream.resuming = undefined;
@@ -201,7 +206,8 @@ export function takeUp(stream: Stream): boolean {
   sm.owedNext = 0;
   reply({ ok: true, sid, jid });
   conn.send(resumedXml(sm.id, sm.inbound.h));
-  for (const xml of sm.out.unacked()) conn.send(xml);
+  for (const [xml, , ts] of sm.out.entries())
+    conn.send(ts > 0 && now - ts > parts.limits.lateMs ? sentBefore(xml, ts, domain) : xml);
   return true;
 }
 

@@ -40,6 +40,8 @@ export type SessionEffect =
       /** it tells the client of this */
       readonly refusal?: Refusal;
       readonly hold?: string;
+      /** of a message that does not say when it was sent, ms since the epoch */
+      readonly ts?: number;
       /** it may be lost: a stream whose client reads slowly goes without it */
       readonly loose?: boolean;
     }

@@ -221,7 +221,7 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
   }
 
   #stanza(effect: Extract<SessionEffect, { t: 'stanza' }>): void {
-    const { stream, xml, seq, at = seq, refusal, hold, loose } = effect;
+    const { stream, xml, seq, at = seq, refusal, hold, loose, ts } = effect;
     // It was decided before the stream began to lag; the inbox brings it again, in its place.
     if (at > 0 && stream.lag !== undefined && at >= stream.lag.next) {
       stream.early?.delete(at);
@@ -229,12 +229,10 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
     }
     if (refusal !== undefined) return this.#refusal(stream, xml, refusal);
     if (loose === true && isBehind(stream, this.#parts.limits)) return;
-    if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq, at);
+    if (hold === undefined && stream.held === undefined) return this.#write(stream, xml, seq, at, ts);
     stream.held ??= new HeldStanzas(this.#parts.limits.heldMax);
-    for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml)) {
-      if (one === xml) this.#write(stream, one, seq, at);
-      else this.#write(stream, one, 0, 0);
-    }
+    for (const one of stream.held.offer(stream.inactive ? hold : undefined, xml))
+      this.#write(stream, one, one === xml ? seq : 0, one === xml ? at : 0, one === xml ? ts : 0);
   }
 
   /** In no particular place among what is held back: nothing of that is about the sender's own messages. */
@@ -247,7 +245,7 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
     if (sm.on && sm.askedAt === 0) this.#askForAck(stream, sm);
   }
 
-  #write(stream: Stream, stanza: string, seq: number, at: number): void {
+  #write(stream: Stream, stanza: string, seq: number, at: number, ts = 0): void {
     if (stream.broken) return;
     const { conn } = stream;
     const sm = stream.sm?.on === true ? stream.sm : undefined;
@@ -256,7 +254,7 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
     if (sm !== undefined) {
       // A message can be had again from the inbox: it leaves room for what cannot, such as presence.
       const full = at > 0 && isFullTo(0.75, sm, limits);
-      if (full || sm.out.push(xml, seq) === 'full') return this.#overflow(stream, at);
+      if (full || sm.out.push(xml, seq, ts) === 'full') return this.#overflow(stream, at);
       sm.sinceAsk += 1;
     }
     if (conn === undefined) return;
@@ -328,7 +326,8 @@ class SessionShell implements EntityBehaviour<SessionMessage, SessionEffect> {
   }
 
   #takeUp(stream: Stream): void {
-    if (!takeUp(stream)) return stream.broken && !stream.ended ? this.#end(stream) : undefined;
+    const taken = takeUp(stream, this.#session, this.#runtime.now());
+    if (!taken) return stream.broken && !stream.ended ? this.#end(stream) : undefined;
     for (const xml of stream.held?.flush() ?? []) this.#write(stream, xml, 0, 0);
     this.#catchUp(stream);
   }

@@ -94,6 +94,7 @@ export type AckResult =
 interface Sent {
   readonly xml: string;
   readonly tag: number;
+  readonly ts: number;
 }
 
 const lengthOf = ({ xml }: Sent): number => xml.length;
@@ -142,9 +143,10 @@ export class AckQueue {
   /**
    * Counts a stanza as sent and keeps it; 'full' takes and counts nothing.
    * @param tag what the caller wants to hear of once the client has it, such as the inboxSeq it carries; 0 is nothing
+   * @param ts of a message that does not say when it was sent, ms since the epoch; 0 otherwise
    */
-  push(xml: string, tag = 0): 'ok' | 'full' {
-    return this.#stanzas.push({ xml, tag }) ? 'ok' : 'full';
+  push(xml: string, tag = 0, ts = 0): 'ok' | 'full' {
+    return this.#stanzas.push({ xml, tag, ts }) ? 'ok' : 'full';
   }
 
   /** Takes the client's count of handled stanzas, from an `<a/>` or a `<resume/>`. */
@@ -166,9 +168,9 @@ export class AckQueue {
     for (const { xml } of this.#stanzas) yield xml;
   }
 
-  /** The same with their tags: to be pushed into a queue elsewhere that goes on from `acked`. */
-  *entries(): Generator<readonly [xml: string, tag: number]> {
-    for (const { xml, tag } of this.#stanzas) yield [xml, tag];
+  /** The same with their tags and times: to be pushed into a queue elsewhere that goes on from `acked`. */
+  *entries(): Generator<readonly [xml: string, tag: number, ts: number]> {
+    for (const { xml, tag, ts } of this.#stanzas) yield [xml, tag, ts];
   }
 }
 
