@@ -245,8 +245,6 @@ const defaults: Config = {
     memtableBytes: 67_108_864,
     /** RocksDB's background threads for flush and compaction */
     parallelism: 2,
-    /** niceness of these threads beyond the node's own: a flush leaves the event loop its core. Linux only; 0: the same */
-    backgroundNiceness: 10,
   },
 
   archive: {

@@ -171,7 +171,6 @@ export const configSchema = section({
     cacheBytes: int(0, 4095 * MIB),
     memtableBytes: int(MIB, 16 * GIB),
     parallelism: int(1, 64),
-    backgroundNiceness: int(0, 19),
   }),
   archive: section({
     pageDefault: int(1, 10_000),

@@ -38,8 +38,6 @@ export interface StoreOptions {
   readonly memtableBytes: number;
   /** RocksDB background threads for flush and compaction */
   readonly parallelism: number;
-  /** niceness of these threads beyond the process's own, so that a flush does not take the core of the event loop; Linux only, 0 leaves them */
-  readonly backgroundNiceness: number;
 }
 
 const MiB = 1024 * 1024;
@@ -64,7 +62,6 @@ export const storeDefaults: Omit<StoreOptions, 'folder'> = {
   cacheBytes: 64 * MiB,
   memtableBytes: 64 * MiB,
   parallelism: 2,
-  backgroundNiceness: 10,
 };
 
 /** The folder is required, the rest has `storeDefaults`. */
@@ -98,7 +95,6 @@ export function storeOptionFaults(options: StoreOptions): string[] {
   within('cacheBytes', 0, 4095 * MiB);
   within('memtableBytes', MiB, 16_384 * MiB);
   within('parallelism', 1, 64);
-  within('backgroundNiceness', 0, 19);
   if (options.memoryBytesMax < 2 * options.foldBytes) {
     faults.push('storage.memoryBytesMax must be at least twice storage.foldBytes: one half is folded while one fills');
   }

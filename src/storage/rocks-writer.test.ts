@@ -17,7 +17,6 @@ t.test('what is written keeps the order it was posted in, though a slice waits b
     cacheBytes: 0,
     memtableBytes: 1024 * 1024,
     parallelism: 1,
-    backgroundNiceness: 0,
   });
   let synced = (): void => undefined;
   const writer = await WriterClient.start(rocks.handle, {

@@ -1,5 +1,4 @@
 import { RocksLevel } from '@nxtedition/rocksdb';
-import { lowerBackgroundThreads } from './background-threads.ts';
 
 /** Keys `gte`/`gt` to `lt`/`lte`; RocksDB compares bytes. */
 export interface RocksRange {
@@ -50,7 +49,6 @@ export interface RocksTuning {
   readonly cacheBytes: number;
   readonly memtableBytes: number;
   readonly parallelism: number;
-  readonly backgroundNiceness: number;
 }
 
 /**
@@ -73,7 +71,6 @@ export async function openRocks(folder: string, tuning: RocksTuning): Promise<Ro
     walCompression: false,
     parallelism: tuning.parallelism,
   });
-  lowerBackgroundThreads(tuning.backgroundNiceness);
   return wrap(db, () => db.close());
 }
 

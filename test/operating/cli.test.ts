@@ -186,7 +186,6 @@ async function put(folder: string, key: Buffer, value: (old: Buffer | undefined)
     cacheBytes: 1_048_576,
     memtableBytes: 1_048_576,
     parallelism: 1,
-    backgroundNiceness: 0,
   });
   const batch = rocks.batch();
   batch.put(key, Buffer.from(value(rocks.get(key))));
