@@ -5,12 +5,13 @@ import type { Duplex } from 'node:stream';
 import { codeOf, EXIT, ExitError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
+import { refuseUpgrade } from '../base/refuse-upgrade.ts';
 import { clientAddresses } from './client-address.ts';
 import type { RawRoute } from './raw-route.ts';
 import { type HttpRequest, type Reply, type Route, text } from './reply.ts';
 import { discardBody } from './request-body.ts';
 import { readTlsFiles, reloadTlsFiles } from './tls-files.ts';
-import { decideUpgrade, refuseUpgrade, type UpgradeHandler, type UpgradeRefusal } from './upgrade.ts';
+import { decideUpgrade, type UpgradeHandler, type UpgradeRefusal } from './upgrade.ts';
 
 /** The `listen` section of the configuration, as far as this server needs it. */
 export interface ListenOptions {

@@ -1,7 +1,6 @@
-import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { ClientAddress } from './client-address.ts';
-import { decideUpgrade, refuseUpgrade } from './upgrade.ts';
+import { decideUpgrade } from './upgrade.ts';
 
 const client = (host?: string): ClientAddress => ({ address: '203.0.113.5', secure: false, loopback: false, host });
 const paths = ['/xmpp-websocket', '/ws'];
@@ -34,17 +33,4 @@ t.test('an upgrade needs the right protocol, path and origin', async (t) => {
 t.test('without a host the origin cannot be the own one', async (t) => {
   const headers = { upgrade: 'websocket', origin: 'http://own.example' };
   t.match(decideUpgrade({ url: '/ws', headers }, client(), paths, []), { allow: false, status: 403 });
-});
-
-t.test('a refusal is a whole HTTP answer and ends the socket', async (t) => {
-  const socket = new PassThrough();
-  const received: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => received.push(chunk));
-  refuseUpgrade(socket, 503, 'full', { 'retry-after': '5' });
-  await new Promise((resolve) => socket.on('close', resolve));
-  const [head, body] = Buffer.concat(received).toString().split('\r\n\r\n');
-  t.equal(body, 'full\n');
-  t.match(head, /^HTTP\/1\.1 503 Service Unavailable\r\n/);
-  t.match(head, 'content-length: 5\r\n');
-  t.match(head, 'retry-after: 5');
 });

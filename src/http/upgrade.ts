@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ClientAddress } from './client-address.ts';
 
@@ -33,21 +33,4 @@ export function decideUpgrade(
 function isOriginAllowed(origin: string | undefined, host: string | undefined, allowed: readonly string[]): boolean {
   if (origin === undefined || allowed.includes('*') || allowed.includes(origin)) return true;
   return host !== undefined && URL.canParse(origin) && new URL(origin).host === new URL(`http://${host}`).host;
-}
-
-/** Answers an upgrade request with an HTTP error and ends the socket. `line` is one line for people. */
-export function refuseUpgrade(
-  socket: Duplex,
-  status: number,
-  line: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  const extra = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.on('error', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\n` +
-      `content-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(line) + 1}\r\n` +
-      `connection: close\r\n${extra.join('')}\r\n${line}\n`,
-    () => socket.destroy(),
-  );
 }

@@ -3,9 +3,9 @@ import { type Browser, chromium } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { silentLog } from '../base/log.ts';
 import { Metrics } from '../base/metrics.ts';
+import { refuseUpgrade } from '../base/refuse-upgrade.ts';
 import { httpRoutes } from './routes.ts';
 import { startHttpServer } from './server.ts';
-import { refuseUpgrade } from './upgrade.ts';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const ARGS = [

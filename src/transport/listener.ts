@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import { refuseUpgrade } from '../base/refuse-upgrade.ts';
 import { ENDINGS } from '../xmpp/close-codes.ts';
 import { addressKey } from '../xmpp/login-limits.ts';
 import { openXml, SUBPROTOCOL } from '../xmpp/rfc7395-framing.ts';
@@ -74,25 +75,19 @@ export function createListener(backend: GatewayBackend, options: ListenerOptions
   const sweeper = setInterval(sweep, options.sweepMs);
   sweeper.unref();
 
-  function refuse(socket: Duplex, status: string, reason: string, retryMs = 0): void {
+  function refuse(socket: Duplex, status: number, reason: string, retryMs = 0): void {
     refused[reason] = (refused[reason] ?? 0) + 1;
-    const retry = retryMs > 0 ? `Retry-After: ${Math.ceil(retryMs / 1000)}\r\n` : '';
-    // Node takes its own listeners off an upgraded socket: a reset would end the process.
-    socket.on('error', () => socket.destroy());
-    // Not when the peer ends its half as well: it may never do so.
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n${retry}\r\n${reason}\n`, () =>
-      socket.destroy(),
-    );
+    refuseUpgrade(socket, status, reason, retryMs > 0 ? { 'Retry-After': String(Math.ceil(retryMs / 1000)) } : {});
   }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, peer: Peer): void {
-    if (closing) return refuse(socket, '503 Service Unavailable', 'shutting-down', 1000);
+    if (closing) return refuse(socket, 503, 'shutting-down', 1000);
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
-    if (!offered.includes(SUBPROTOCOL)) return refuse(socket, '400 Bad Request', 'subprotocol-xmpp-missing');
+    if (!offered.includes(SUBPROTOCOL)) return refuse(socket, 400, 'subprotocol-xmpp-missing');
     const address = addressKey(peer.address);
     const decision = backend.limit({ t: 'connect', address, nowMs: backend.now() });
     if (!decision.allow) {
-      const status = decision.reason === 'connection-rate' ? '429 Too Many Requests' : '503 Service Unavailable';
+      const status = decision.reason === 'connection-rate' ? 429 : 503;
       return refuse(socket, status, decision.reason, decision.retryMs);
     }
     // An upgrade that fails after this point (bad key, socket gone) never reaches the callback.
