@@ -1,9 +1,9 @@
 import type { IqHandler, SessionPort, XmppModule } from './module.ts';
 import { NS_MUC } from './muc-words.ts';
 import { NS_DISCO_INFO, NS_DISCO_ITEMS, renderInfo, renderItems } from './xep0030-disco.ts';
+import { NS_VCARD } from './xep0054-vcard.ts';
 import { parseRsm, renderRsm } from './xep0059-rsm.ts';
 import { NS_OCCUPANT_ID } from './xep0421-occupant-id.ts';
-import { NS_VCARD } from './xep0486-muc-avatars.ts';
 
 /** The room service as a whole (XEP-0045 6.2, 6.3); what is sent to a room is the room's (src/actors/group-*.ts). */
 

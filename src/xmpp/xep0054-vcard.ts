@@ -4,7 +4,7 @@ import { element, escapeText, xmlOf } from './stanza.ts';
 import { readXml, storeXml } from './stored-xml.ts';
 import type { Photos } from './xep0398-pep-vcard.ts';
 
-const NS_VCARD = 'vcard-temp';
+export const NS_VCARD = 'vcard-temp';
 const KEY = 'vcard';
 
 /** Section 3.1, 3.3. To a stranger an account without a vCard is one that does not exist. */

@@ -8,6 +8,7 @@ import { publishItem } from './pubsub-publish.ts';
 import { isFault, type PubsubFault, type StoredItem } from './pubsub-types.ts';
 import { renewPresence } from './rfc6121-presence.ts';
 import { element, escapeText, splice, xmlOf } from './stanza.ts';
+import { NS_VCARD } from './xep0054-vcard.ts';
 import { NS_AVATAR_DATA, NS_AVATAR_METADATA } from './xep0084-avatar.ts';
 import { saysNoPhoto, withPhotoHash } from './xep0153-vcard-avatars.ts';
 import { parseChecked } from './xml.ts';
@@ -18,7 +19,6 @@ import { parseChecked } from './xml.ts';
  * nodes is open to it. A photo that the nodes do not take (without a type, or with no room for it) stays where it was.
  */
 
-const NS_VCARD = 'vcard-temp';
 const FEATURE = 'urn:xmpp:pep-vcard-conversion:0';
 
 /** What is known of the avatar without reading items. */
@@ -144,12 +144,14 @@ function readImage(
   });
 }
 
-function imageBytes(base64: string): Buffer | undefined {
+/** An image as a vCard or an avatar has it; undefined when it is none. */
+export function imageBytes(base64: string): Buffer | undefined {
   const bytes = decodeBase64(base64.replace(/\s+/g, ''));
   return bytes === undefined || bytes.length === 0 ? undefined : bytes;
 }
 
-function sha1(bytes: Buffer): string {
+/** By which an image is known (XEP-0084 4.2, XEP-0153 3.1), in hex. */
+export function sha1(bytes: Buffer): string {
   return createHash('sha1').update(bytes).digest('hex');
 }
 

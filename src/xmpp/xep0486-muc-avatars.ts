@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Element } from 'ltx';
-import { decodeBase64 } from './base64.ts';
 import type { XmppModule } from './module.ts';
 import { childElements, xmlOf } from './stanza.ts';
-
-export const NS_VCARD = 'vcard-temp';
+import { NS_VCARD } from './xep0054-vcard.ts';
+import { imageBytes, sha1 } from './xep0398-pep-vcard.ts';
 
 /** Longest vCard of a room, UTF-16 units: a room that is awake has it in memory. */
 export const ROOM_CARD_MAX = 65_536;
@@ -23,8 +21,8 @@ export function roomCard(card: Element): RoomCard | 'too large' | undefined {
   const xml = xmlOf(card);
   if (xml.length > ROOM_CARD_MAX) return 'too large';
   const hashes = card.getChildren('PHOTO', NS_VCARD).flatMap((photo) => {
-    const bytes = decodeBase64((photo.getChildText('BINVAL', NS_VCARD) ?? '').replace(/\s+/g, ''));
-    return bytes === undefined || bytes.length === 0 ? [] : [createHash('sha1').update(bytes).digest('hex')];
+    const bytes = imageBytes(photo.getChildText('BINVAL', NS_VCARD) ?? '');
+    return bytes === undefined ? [] : [sha1(bytes)];
   });
   return { v: 1, xml, hashes };
 }
