@@ -12,27 +12,26 @@ export class Segment {
   readonly count: number;
   readonly #slab: Buffer;
   readonly #start: number;
-  readonly length: number;
+  readonly #end: number;
   #records: readonly Value[] | undefined;
 
   constructor(first: number, records: readonly Value[]) {
     const packed = packRecords(records);
     this.first = first;
     this.count = records.length;
-    this.length = packed.length;
     if (packed.length > slab.length - used) {
       slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, packed.length));
       used = 0;
     }
     this.#slab = slab;
     this.#start = used;
-    packed.copy(slab, used);
-    used += packed.length;
+    used += packed.copy(slab, used);
+    this.#end = used;
   }
 
   /** what `packRecords` makes of them */
   get bytes(): Buffer {
-    return this.#slab.subarray(this.#start, this.#start + this.length);
+    return this.#slab.subarray(this.#start, this.#end);
   }
 
   /** The record of a seq from `first` to `first + count - 1`. Who reads one mostly reads its neighbours, so they are kept. */

@@ -58,6 +58,8 @@ t.test('nonzas are written as the XEP reads them', async (t) => {
   t.equal(tooHighXml(10, 8), `<handled-count-too-high ${ns} h='10' send-count='8'/>`);
 });
 
+const xmlOf = (out: AckQueue): string[] => [...out.entries()].map(([xml]) => xml);
+
 t.test('an ack takes off what the client handled and tells its highest tag', async (t) => {
   const out = queue();
   for (const [xml, tag] of [
@@ -69,10 +71,10 @@ t.test('an ack takes off what the client handled and tells its highest tag', asy
     t.equal(out.push(xml, tag), 'ok');
   t.equal(out.sent, 4);
   t.strictSame(out.ack(3), { count: 3, lastTag: 41 });
-  t.strictSame([...out.unacked()], ['d']);
+  t.strictSame(xmlOf(out), ['d']);
   t.strictSame(out.ack(3), { count: 0, lastTag: 0 }, 'the same again');
   t.strictSame(out.ack(1), { count: 0, lastTag: 0 }, 'an older one');
-  t.strictSame([...out.unacked()], ['d'], 'changes nothing');
+  t.strictSame(xmlOf(out), ['d'], 'changes nothing');
   t.strictSame(out.ack(4), { count: 1, lastTag: 0 });
   t.equal(out.size, 0);
   t.equal(out.bytes, 0);
@@ -94,7 +96,7 @@ t.test('counts go on from 2^32 - 1 to 0', async (t) => {
   t.match(out.ack(1), { count: 2 });
   t.match(out.ack(LAST), { count: 0, lastTag: 0 }, 'behind, over the wrap');
   t.match(out.ack(3), { h: 3, sendCount: 2 }, 'ahead');
-  t.strictSame([...out.unacked()], ['d']);
+  t.strictSame(xmlOf(out), ['d']);
   t.match(out.ack(2), { count: 1 });
 
   const inbound = new InboundWindow(10, LAST);

@@ -163,12 +163,10 @@ export class AckQueue {
     return { count, lastTag };
   }
 
-  /** Oldest first: to be sent again after a resumption. */
-  *unacked(): Generator<string> {
-    for (const { xml } of this.#stanzas) yield xml;
-  }
-
-  /** The same with their tags and times: to be pushed into a queue elsewhere that goes on from `acked`. */
+  /**
+   * Oldest first, with tags and times: to be sent again after a resumption, or pushed into a queue elsewhere that goes on
+   * from `acked`.
+   */
   *entries(): Generator<readonly [xml: string, tag: number, ts: number]> {
     for (const { xml, tag, ts } of this.#stanzas) yield [xml, tag, ts];
   }
