@@ -1,5 +1,6 @@
 import type { LogStore } from '../storage/log-store.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
+import { AheadOrder, type SendAhead } from './ahead.ts';
 import { answerTo, bareOf, type ChatEffect, committed } from './chat-log.ts';
 import type { History } from './chat-retract.ts';
 import { type ChatLimits, type ChatRow, type ChatState, chatStep, newChat } from './chat-state.ts';
@@ -16,6 +17,8 @@ export interface ChatParts {
   toSession(bareJid: string, message: SessionMessage): void;
   ackDelivery(source: Source): void;
   dispatch(shard: number, idx: number, turn: Turn<ChatEffect>): void;
+  /** absent: messages leave after their commit */
+  readonly sendAhead?: SendAhead | undefined;
 }
 
 export interface ChatEntity extends Entity<ChatMessage> {
@@ -45,12 +48,14 @@ class ChatShell implements EntityBehaviour<ChatMessage, ChatEffect> {
   #chat: ChatState;
   readonly #parts: ChatParts;
   readonly #runtime: EntityRuntime;
+  readonly #aheadOrder: AheadOrder<ChatEffect>;
 
   constructor(id: string, shard: number, parts: ChatParts, runtime: EntityRuntime) {
     this.shard = shard;
     this.#chat = loadChat(id, shard, parts, runtime.now());
     this.#parts = parts;
     this.#runtime = runtime;
+    this.#aheadOrder = new AheadOrder(parts.sendAhead);
   }
 
   get waiting(): boolean {
@@ -68,6 +73,14 @@ class ChatShell implements EntityBehaviour<ChatMessage, ChatEffect> {
 
   committed(turn: Turn<ChatEffect>): void {
     committed(this.#chat, turn);
+  }
+
+  submitted(turn: Turn<ChatEffect>, idx: number): void {
+    this.#aheadOrder.submitted(turn, this.shard, idx);
+  }
+
+  settled(turn: Turn<ChatEffect>): void {
+    this.#aheadOrder.settled(turn);
   }
 
   dispatch(turn: Turn<ChatEffect>, idx: number): void {

@@ -1,3 +1,4 @@
+import type { Ahead } from './ahead.ts';
 import type { Pipeline, Submission } from './pipeline.ts';
 import { NotLeaderError } from './replicated-pipeline.ts';
 import type { ActorOptions, ActorSystem, Mailbox } from './spawn.ts';
@@ -15,6 +16,10 @@ import { type EffectRunner, newTurn, type Turn } from './turn.ts';
 export interface EntityBehaviour<M, E> extends EffectRunner<E> {
   /** Pure: changes the entity's state and fills the turn. A throw is a broken invariant. */
   step(message: M, turn: Turn<E>): void;
+  /** The log has taken the turn. @param idx of its op, where that is known already; else 0 */
+  submitted?(turn: Turn<E>, idx: number): void;
+  /** … and has decided on it. */
+  settled?(turn: Turn<E>): void;
   /** Puts the outbox of a committed op on its way. */
   dispatch(turn: Turn<E>, idx: number): void;
   /** The turn's op is committed; before its outbox and its effects leave. */
@@ -42,6 +47,10 @@ export interface EntityRuntime {
 export interface Entity<M> {
   readonly shard: number;
   tell(message: M): boolean;
+  /** As `tell`, but wakes nobody, and has room of its own: whoever uses it has `drain` run soon. */
+  put(message: M): boolean;
+  /** Handles what waits in the mailbox now. Not from within a step. */
+  drain(): void;
   /** Turns submitted and not settled. An entity with pending turns must not be passivated. */
   readonly pending: number;
   readonly depth: number;
@@ -116,6 +125,14 @@ export class EntityShell<M, E> implements Entity<M>, ActorOptions<M> {
   tell(message: M): boolean {
     if (this.#held.length >= this.#runtime.mailboxMax && !this.urgent(message)) return false;
     return this.#mailbox.tell(message);
+  }
+
+  put(message: M): boolean {
+    return this.#held.length === 0 && this.#mailbox.put(message);
+  }
+
+  drain(): void {
+    this.#mailbox.drain();
   }
 
   stop(): void {
@@ -197,11 +214,15 @@ export class EntityShell<M, E> implements Entity<M>, ActorOptions<M> {
     turn.runImmediate(this.#behaviour);
     if (this.pending === 0 && turn.isEmpty) return turn.runEffects(this.#behaviour);
     this.pending += 1;
-    this.#runtime.pipeline.submit(new TurnSubmission(this, turn));
+    const idx = this.#runtime.pipeline.submit(new TurnSubmission(this, turn));
+    if (idx === undefined) return;
+    turn.absorb();
+    this.#behaviour.submitted?.(turn, idx);
   }
 
   settle(turn: Turn<E>, error: Error | undefined, idx: number): void {
     this.pending -= 1;
+    this.#behaviour.settled?.(turn);
     if (this.#discarded) return;
     // The next leader may have committed it: neither effects nor a failure would be true.
     if (error instanceof NotLeaderError) return this.#runtime.lost(this.shard);
@@ -267,6 +288,10 @@ class TurnSubmission<E> implements Submission {
     this.outbox = turn.posts();
     this.#entity = entity;
     this.#turn = turn;
+  }
+
+  get ahead(): Ahead | undefined {
+    return this.#turn.ahead;
   }
 
   settle(error: Error | undefined, idx: number): void {

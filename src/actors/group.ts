@@ -1,4 +1,5 @@
 import type { LogStore } from '../storage/log-store.ts';
+import { AheadOrder, type SendAhead } from './ahead.ts';
 import { type ChatEntity, historyOf, loadTail } from './chat.ts';
 import { answerTo, committed, newChatLog } from './chat-log.ts';
 import { type EntityRuntime, EntityShell } from './entity.ts';
@@ -25,6 +26,8 @@ export interface GroupParts {
   toSession(bareJid: string, message: SessionMessage): void;
   ackDelivery(source: Source): void;
   dispatch(shard: number, idx: number, turn: Turn<GroupEffect>): void;
+  /** absent: messages leave after their commit */
+  readonly sendAhead?: SendAhead | undefined;
 }
 
 export function spawnGroup(id: string, shard: number, parts: GroupParts, runtime: EntityRuntime): ChatEntity {
@@ -54,6 +57,7 @@ class GroupCore {
   readonly #log: GroupLog;
   readonly #index: GroupIndex;
   readonly #runtime: EntityRuntime;
+  readonly #aheadOrder: AheadOrder<GroupEffect>;
   #group: GroupState;
 
   constructor(id: string, shard: number, parts: GroupParts, runtime: EntityRuntime) {
@@ -61,6 +65,7 @@ class GroupCore {
     this.#shard = shard;
     this.#parts = parts;
     this.#runtime = runtime;
+    this.#aheadOrder = new AheadOrder(parts.sendAhead);
     const history = historyOf(id, shard, parts.store);
     this.#index = new GroupIndex(id, shard, parts.store, parts.limits.searchWordsMax);
     this.#log = {
@@ -92,6 +97,14 @@ class GroupCore {
   committed(turn: Turn<GroupEffect>): void {
     committed(this.#group, turn);
     this.#index.committed(turn);
+  }
+
+  submitted(turn: Turn<GroupEffect>, idx: number): void {
+    this.#aheadOrder.submitted(turn, this.#shard, idx);
+  }
+
+  settled(turn: Turn<GroupEffect>): void {
+    this.#aheadOrder.settled(turn);
   }
 
   dispatch(turn: Turn<GroupEffect>, idx: number): void {

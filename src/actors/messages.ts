@@ -3,6 +3,7 @@ import type { CloseReason } from '../base/close-reason.ts';
 import type { Blocked } from '../xmpp/blocklist.ts';
 import type { MessageFlags, MessageRecord } from '../xmpp/message-record.ts';
 import type { PeerMessage, StanzaCondition } from '../xmpp/module.ts';
+import type { Ahead } from './ahead.ts';
 import type { SessionBlob, StreamPlace } from './session-handover.ts';
 import type { Pull } from './session-pulls.ts';
 
@@ -17,6 +18,8 @@ export interface Source {
   readonly idx: number;
   /** position of the item within its op, from 0, < POSTS_PER_OP_MAX */
   readonly pos: number;
+  /** the op was on its way to the log when the item was sent. On a node that is alone */
+  readonly ahead?: Ahead;
 }
 
 /** Upper bound of outbox items in one op; `idx × POSTS_PER_OP_MAX + pos` orders all posts of one source shard. */

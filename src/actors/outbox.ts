@@ -54,8 +54,18 @@ export class Outbox {
     return this.#size;
   }
 
-  /** Takes over a committed op's items and sends them. `live[i]` goes along with the first sending only. */
-  add(shard: number, idx: number, items: readonly OutboxItem[], live: readonly unknown[], now: number): void {
+  /**
+   * Takes over a committed op's items and sends them. `live[i]` goes along with the first sending only.
+   * @param unsent positions of those that have not been sent yet; all when absent
+   */
+  add(
+    shard: number,
+    idx: number,
+    items: readonly OutboxItem[],
+    live: readonly unknown[],
+    now: number,
+    unsent?: readonly number[],
+  ): void {
     const { resendMs } = this.#options;
     const op: PendingOp = {
       shard,
@@ -73,7 +83,8 @@ export class Outbox {
     }
     if (!ops.has(idx)) this.#size += 1;
     ops.set(idx, op);
-    for (let pos = 0; pos < items.length; pos++) this.#send(op, pos, live[pos]);
+    if (unsent !== undefined) for (const pos of unsent) this.#send(op, pos, live[pos]);
+    else for (let pos = 0; pos < items.length; pos++) this.#send(op, pos, live[pos]);
   }
 
   ack({ shard, idx, pos }: Source): void {

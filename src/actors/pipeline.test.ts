@@ -110,7 +110,7 @@ t.test(
     t.same(log.at(-1), 'c:1');
     t.same(
       appended.flat().map(({ idx, epoch }) => `${idx}@${epoch}`),
-      ['1@1', '1@2'],
+      ['1@1', '1@3'],
     );
   },
 );

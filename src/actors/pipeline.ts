@@ -1,5 +1,6 @@
 import { abandon, commit, openShardLog, propose, type ShardLog } from '../cluster/shard-log.ts';
 import type { LogStore, Op, OutboxItem, Write } from '../storage/log-store.ts';
+import type { Ahead } from './ahead.ts';
 
 /**
  * Group commit: gathers the ops of all shards while the last tick is being synced, then writes them as one tick.
@@ -13,6 +14,8 @@ export interface Submission {
   readonly shard: number;
   readonly writes: readonly Write[];
   readonly outbox: readonly OutboxItem[];
+  /** its items have gone to their receivers already */
+  readonly ahead?: Pick<Ahead, 'absorbed' | 'whole' | 'failed'> | undefined;
   /** idx is 0 for a barrier */
   settle(error: Error | undefined, idx: number): void;
 }
@@ -27,11 +30,14 @@ export interface PipelineStats {
 }
 
 export interface Pipeline {
-  submit(submission: Submission): void;
+  /** @returns the idx of its op where that is known already, else 0; undefined when it was refused and has settled */
+  submit(submission: Submission): number | undefined;
   readonly stats: PipelineStats;
   /** Resolves when everything submitted so far has settled. */
   drained(): Promise<void>;
 }
+
+const NONE: readonly never[] = [];
 
 export class PipelineFullError extends Error {
   override readonly name = 'PipelineFullError';
@@ -45,11 +51,15 @@ export interface PipelineOptions {
   /** ms between the starts of two ticks of a busy node */
   readonly busyTickMs: number;
   readonly monotonicMs: () => number;
+  /** runs as a tick begins: what it submits is in that tick */
+  readonly beforeTick?: () => void;
 }
 
 export function createPipeline(store: LogStore, options: PipelineOptions): Pipeline {
   const logs = new Map<number, ShardLog>();
   let gathering: Submission[] = [];
+  /** of what gathers, 0 for barriers */
+  let idxs: number[] = [];
   let gatheredAt = 0;
   let writing = 0;
   let scheduled = false;
@@ -69,15 +79,18 @@ export function createPipeline(store: LogStore, options: PipelineOptions): Pipel
     return log;
   }
 
-  function submit(submission: Submission): void {
+  function submit(submission: Submission): number | undefined {
     if (stats.pending >= options.pendingMax) {
       submission.settle(new PipelineFullError(`more than ${options.pendingMax} turns wait for the log`), 0);
-      return;
+      return undefined;
     }
     stats.pending += 1;
     if (gathering.length === 0) gatheredAt = options.monotonicMs();
     gathering.push(submission);
+    const idx = submission.writes.length === 0 && submission.outbox.length === 0 ? 0 : propose(logOf(submission.shard));
+    idxs.push(idx);
     schedule();
+    return idx;
   }
 
   function schedule(): void {
@@ -91,22 +104,20 @@ export function createPipeline(store: LogStore, options: PipelineOptions): Pipel
   }
 
   function tick(): void {
+    options.beforeTick?.();
     scheduled = false;
-    const batch = gathering;
     const since = gatheredAt;
-    gathering = [];
+    const [batch, batchIdxs] = taken();
     const ops: Op[] = [];
-    const idxs: number[] = [];
-    for (const { shard, writes, outbox } of batch) {
-      if (writes.length === 0 && outbox.length === 0) {
-        idxs.push(0);
-        continue;
-      }
-      const { epoch, idx } = propose(logOf(shard));
-      ops.push({ shard, epoch, idx, writes, outbox });
-      idxs.push(idx);
+    for (let i = 0; i < batch.length; i++) {
+      const idx = batchIdxs[i] as number;
+      if (idx === 0) continue;
+      const { shard, writes, outbox, ahead } = batch[i] as Submission;
+      // What it sends is in this tick as well.
+      if (ahead?.absorbed === true) ahead.whole = true;
+      ops.push({ shard, epoch: logOf(shard).epoch, idx, writes, outbox: ahead?.whole === true ? NONE : outbox });
     }
-    if (ops.length === 0) return settleAll(batch, idxs, undefined);
+    if (ops.length === 0) return settleAll(batch, batchIdxs, undefined);
     startedAt = options.monotonicMs();
     lastOps = ops.length;
     writing += 1;
@@ -117,23 +128,37 @@ export function createPipeline(store: LogStore, options: PipelineOptions): Pipel
         stats.commits += 1;
         stats.ops += ops.length;
         stats.onTick?.(options.monotonicMs() - since, ops.length);
-        settleAll(batch, idxs, undefined);
+        settleAll(batch, batchIdxs, undefined);
       },
       (error: Error) => {
         writing -= 1;
         stats.failures += 1;
-        for (const op of ops) abandon(logOf(op.shard));
         // What gathered meanwhile was decided on memory that is now dropped: it fails too, in order.
-        const followers = gathering;
-        gathering = [];
-        settleAll([...batch, ...followers], [...idxs, ...followers.map(() => 0)], error);
+        const [followers, followerIdxs] = taken();
+        const failed = [...batch, ...followers];
+        const failedIdxs = [...batchIdxs, ...followerIdxs];
+        for (let i = 0; i < failed.length; i++) {
+          const { shard, ahead } = failed[i] as Submission;
+          if (failedIdxs[i] !== 0) abandon(logOf(shard));
+          // Before the first of them settles: an entity may go on within that.
+          if (ahead !== undefined) ahead.failed = true;
+        }
+        settleAll(failed, failedIdxs, error);
       },
     );
   }
 
-  function settleAll(batch: readonly Submission[], idxs: readonly number[], error: Error | undefined): void {
+  /** What has gathered. */
+  function taken(): [Submission[], number[]] {
+    const all: [Submission[], number[]] = [gathering, idxs];
+    gathering = [];
+    idxs = [];
+    return all;
+  }
+
+  function settleAll(batch: readonly Submission[], at: readonly number[], error: Error | undefined): void {
     stats.pending -= batch.length;
-    for (let i = 0; i < batch.length; i++) batch[i]!.settle(error, idxs[i] ?? 0);
+    for (let i = 0; i < batch.length; i++) batch[i]!.settle(error, at[i] ?? 0);
     if (gathering.length > 0) schedule();
     else if (writing === 0) for (const done of idle.splice(0)) done();
   }

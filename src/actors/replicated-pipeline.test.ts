@@ -20,13 +20,14 @@ function bench(pendingMax = 100, offerMax?: number) {
       return { ok: true, first: { idx, epoch: 1 } };
     },
   });
-  const submit = (name: string, shard: number, op = true): void =>
+  const submit = (name: string, shard: number, op = true): void => {
     pipeline.submit({
       shard,
       writes: op ? [{ t: 'put', key: name, value: 1 }] : [],
       outbox: [],
       settle: (error, idx) => settled.push(`${name}${error === undefined ? `@${idx}` : ` ${error.name}`}`),
     });
+  };
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   return {
     pipeline,

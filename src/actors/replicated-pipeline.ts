@@ -72,16 +72,17 @@ export function createReplicatedPipeline(options: ReplicatedPipelineOptions): Re
     return lane;
   }
 
-  function submit(submission: Submission): void {
+  function submit(submission: Submission): number | undefined {
     if (stats.pending >= options.pendingMax) {
       submission.settle(new PipelineFullError(`more than ${options.pendingMax} turns wait for the log`), 0);
-      return;
+      return undefined;
     }
     if (stats.pending === 0) gatheredAt = options.monotonicMs();
     stats.pending += 1;
     laneOf(submission.shard).gathering.push(submission);
     due.add(submission.shard);
     schedule();
+    return 0;
   }
 
   function schedule(): void {

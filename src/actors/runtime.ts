@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.ts';
 import { shardOf } from '../base/hash.ts';
 import type { MessageRecord } from '../xmpp/message-record.ts';
 import { accountsOf, type ListedRow, type Listing, listRows, pageOfRows } from './account-list.ts';
+import { AheadQueue, ackedAhead, nackedAhead, settleAhead } from './ahead.ts';
 import { spawnChat } from './chat.ts';
 import { answerTo } from './chat-log.ts';
 import { Crossing } from './crossing.ts';
@@ -43,6 +44,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       busyOps: options.busyOps,
       busyTickMs: options.busyTickMs,
       monotonicMs: options.monotonicMs,
+      beforeTick: () => aheadQueue.drain(),
     });
   const routes = new Routes(options.nodeId, options.directory, cluster === undefined, {
     hintMs: cluster?.options?.hintMs ?? CROSSING_DEFAULTS.hintMs,
@@ -59,6 +61,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     send: sendItem,
     acked: (shard, idx) => store.acked(shard, idx),
   });
+  const aheadQueue = new AheadQueue(
+    (user) => entities.sessions.get(user) ?? entities.session(user, shardOfSession(user)),
+  );
   let tooManyRows = 0;
   const recentWords = new RecentWords(options.session.indexWordsBytesMax);
   const entities = createEntities();
@@ -103,10 +108,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       nackDelivery: (source) => nackDelivery(source, 'gap'),
       fetch: (entries) => pages.fetch(entries),
     };
+    const sendAhead = options.pipeline === undefined && cluster === undefined ? aheadQueue.send : undefined;
     const chatLimits = { ...options.chat, rules, ...(limits && { askAgainMs: limits.sendRetryMs }) };
-    const chatParts = { ...common, limits: chatLimits };
+    const chatParts = { ...common, limits: chatLimits, sendAhead };
     const groupParts = options.groups && {
       ...common,
+      sendAhead,
       limits: { ...options.chat, ...options.groups, rules, domain: sessionParts.domain, newId: sessionParts.newId },
     };
     return new Entities({
@@ -202,17 +209,20 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   }
 
   function ackDelivery(source: Source): void {
+    if (ackedAhead(source)) return;
     if (routes.leads(source.shard)) outbox.ack(source);
     else crossing?.ack(source);
   }
 
   function nackDelivery(source: Source, why: NackReason): void {
+    if (nackedAhead(source, why)) return;
     if (routes.leads(source.shard)) outbox.nack(source, why);
     else crossing?.nack(source, why);
   }
 
   function addToOutbox(shard: number, idx: number, turn: Turn<unknown>): void {
-    outbox.add(shard, idx, turn.posts(), turn.live, turn.now);
+    if (turn.ahead !== undefined) settleAhead(outbox, shard, idx, turn, turn.ahead);
+    else outbox.add(shard, idx, turn.posts(), turn.live, turn.now);
   }
 
   function sendItem(to: string, source: Source, body: unknown, live: unknown): void {

@@ -125,8 +125,6 @@ t.test('what is on its way to the disk is in the answer, which waits for it', as
   await inbox();
   node.held = true;
   await alice.send(message(b, 'm2'));
-  node.store.sync();
-  await node.settle();
   t.strictSame(entries(await bob.send(INBOX)), []);
   await node.release();
   t.strictSame(entries(bob.conn.take()), ['a 2 2', 'total 1, 1 with 2']);

@@ -56,7 +56,7 @@ export function onMessageItem(session: SessionState, source: Source, item: ChatI
   const begins = item.since === undefined ? item.first : (row?.cur ?? 0) < item.since;
   if (begins && (item.before ?? 0) > 0) endStaysBefore(session, item.chat, (item.since ?? item.seq - 1) + 1);
   if (item.since !== undefined && had < item.seq - 1) return pullMissing(session, { source, item, record }, had + 1);
-  deliver(session, item, record, row ?? NO_CHAT, names);
+  deliver(session, item, record, row ?? NO_CHAT, names, source.ahead !== undefined);
   (rules.ackAfterCommit ? turn.effects : turn.immediate).push({ t: 'ackDelivery', source });
 }
 
@@ -97,6 +97,7 @@ function deliver(
   record: MessageRecord,
   before: UserChatRow,
   names: ChatNames,
+  ahead = false,
 ): void {
   const { user } = session;
   const { chat } = item;
@@ -121,7 +122,7 @@ function deliver(
   if (before === NO_CHAT) session.chats += 1;
   const taken = blocked ? passOver(session, seq) : inRoom || push(session, record, seq, mine, n !== undefined);
   if (blocked) onBlockedItem(session, chat, item.seq, record);
-  else if (inRoom) pushToRoom(session, chat, item.seq, record);
+  else if (inRoom) pushToRoom(session, chat, item.seq, record, ahead);
   const seen = taken && (session.get<number>(SEEN_ROW) ?? 0) === seq - 1;
   session.inboxSeq = seq;
   session.lastPointer = next;

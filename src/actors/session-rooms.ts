@@ -155,15 +155,25 @@ function leaveLate(session: SessionState, stream: Stream, chat: string, nick: st
   send(session, stream, 0, { ...what, id: undefined, lang: undefined }, chat);
 }
 
-/** The next message of a group, for the devices that are in it. */
-export function pushToRoom(session: SessionState, chat: string, seq: number, record: MessageRecord): void {
+/**
+ * The next message of a group, for the devices that are in it.
+ * @param ahead the group's log may not take it: then it has never been (ahead.ts)
+ */
+export function pushToRoom(
+  session: SessionState,
+  chat: string,
+  seq: number,
+  record: MessageRecord,
+  ahead = false,
+): void {
+  if (ahead) session.turn.onFail.push({ t: 'reply', run: () => backBefore(session, chat, seq) });
   for (const stream of session.streams()) {
     const room = stream.rooms?.get(chat);
     if (room === undefined || seq < room.next) continue;
     room.upTo = Math.max(room.upTo, seq);
     if (room.loading) continue;
     if (!session.parts.rules.roomGapsFetched) room.next = seq;
-    if (seq === room.next) pass(session, stream, chat, room, record, false);
+    if (seq === room.next) pass(session, stream, chat, room, record, ahead ? 'ahead' : 'said');
     else fetchMissing(session, stream, chat, room);
   }
 }
@@ -193,15 +203,27 @@ function pass(
   chat: string,
   room: JoinedRoom,
   record: MessageRecord | undefined,
-  fetched: boolean,
+  how: 'said' | 'ahead' | 'fetched',
 ): void {
   const seq = room.next;
   room.next += 1;
   if (record === undefined) return;
-  const late = fetched && session.now - record.ts > session.parts.limits.lateMs;
+  const late = how === 'fetched' && session.now - record.ts > session.parts.limits.lateMs;
   const xml = late ? lateInRoom(chat, seq, record, stream.jid) : liveInRoom(chat, seq, record, stream.jid);
+  const effect = { t: 'stanza', stream, xml, seq: 0, ts: late ? 0 : record.ts } as const;
+  if (how === 'ahead') session.turn.effects.push(effect);
   // The group has it, whether this user's log takes what else is in the turn or not; it does not come here again.
-  session.turn.always({ t: 'stanza', stream, xml, seq: 0, ts: late ? 0 : record.ts });
+  else session.turn.always(effect);
+}
+
+/** No device was given this message: if it has been, it comes again. */
+function backBefore(session: SessionState, chat: string, seq: number): void {
+  for (const { rooms } of session.streams()) {
+    const room = rooms?.get(chat);
+    if (room === undefined) continue;
+    room.next = Math.min(room.next, seq);
+    room.upTo = Math.min(room.upTo, seq - 1);
+  }
 }
 
 /** About once a second for streams with gaps, and whenever a message shows one. */
@@ -212,7 +234,7 @@ export function fetchMissing(session: SessionState, stream: Stream, chat: string
   const done = (_session: unknown, records: readonly (MessageRecord | undefined)[] | undefined): void => {
     room.loading = false;
     if (stream.ended || stream.rooms?.get(chat) !== room || records === undefined) return;
-    for (const record of records) pass(session, stream, chat, room, record, true);
+    for (const record of records) pass(session, stream, chat, room, record, 'fetched');
     fetchMissing(session, stream, chat, room);
   };
   session.turn.always({ t: 'load', entries: messagesOf(chat, room.next, to), done });

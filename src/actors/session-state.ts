@@ -26,7 +26,7 @@ import { onPresentAsk, onRoom, pushToRoom } from './session-rooms.ts';
 import { onAgain, sweepSends } from './session-sends.ts';
 import { onFrame, onInboxHas, onSendAnswer } from './session-stanzas.ts';
 import { putStored, readStored } from './session-stored.ts';
-import { onBind, onGone, onResume, onSweep } from './session-streams.ts';
+import { backToInbox, onBind, onGone, onResume, onSweep } from './session-streams.ts';
 import { bookmarkRoom } from './session-synced.ts';
 import {
   isChatRowKey,
@@ -130,7 +130,7 @@ export class SessionState implements SessionPort {
     this.indexing = undefined;
     this.online = undefined;
     this.#load();
-    for (const stream of this.#streams) stream.given = Math.min(stream.given, this.inboxSeq);
+    for (const stream of this.#streams) backToInbox(stream, this.inboxSeq);
   }
 
   /** Drops all streams without a turn, those that wait for one to be closed too; presence of others is put right when they probe or the user comes back. */
@@ -262,7 +262,7 @@ export class SessionState implements SessionPort {
 
   #onDeliver({ source, item, record }: Extract<SessionMessage, { t: 'deliver' }>): void {
     if (item.t === 'msg') {
-      if (record === undefined) return;
+      if (record === undefined || source.ahead?.takenBy(this.turn) === false) return;
       onMessageItem(this, source, item, record);
       if (this.untaken.size > 0) onInboxHas(this, item.chat);
       return;

@@ -332,3 +332,9 @@ export function isRestless(session: SessionState): boolean {
   }
   return false;
 }
+
+/** What was in the inbox behind this place is not: another message may take its number. */
+export function backToInbox(stream: Stream, inboxSeq: number): void {
+  stream.given = Math.min(stream.given, inboxSeq);
+  for (const seq of stream.early ?? []) if (seq > inboxSeq) stream.early?.delete(seq);
+}

@@ -10,6 +10,13 @@ import { dispatch, spawn, start, stop } from 'nact';
 export interface Mailbox<M> {
   /** False when the message was refused (mailbox full or actor stopped): the caller owes its sender an answer. */
   tell(message: M): boolean;
+  /**
+   * As `tell`, but wakes nobody: whoever uses it has `drain` run soon. Has room of its own, half of what `tell` has.
+   * @returns false when that is full, which makes no dead letter
+   */
+  put(message: M): boolean;
+  /** Handles what has gathered now, not at the next wake-up. Not from within `receive`. */
+  drain(): void;
   readonly depth: number;
   /**
    * Lets go of the nact actor, which takes more memory than the rest of an idle entity's shell; the next message starts
@@ -141,6 +148,8 @@ class ActorMailbox<M> implements Mailbox<M> {
   /** undefined before the first message, and while it rests */
   #waker: Waker | undefined = undefined;
   #queue: M[] = [];
+  /** messages that came by `put` since it was emptied last */
+  #put = 0;
   #awake = false;
   #stopped = false;
 
@@ -160,12 +169,23 @@ class ActorMailbox<M> implements Mailbox<M> {
       this.#system.deadLetters += 1;
       return false;
     }
+    this.#add(message);
+    if (!this.#awake) this.#wake();
+    return true;
+  }
+
+  put(message: M): boolean {
+    if (this.#stopped || 2 * this.#put >= this.#options.mailboxMax) return false;
+    this.#put += 1;
+    this.#add(message);
+    return true;
+  }
+
+  #add(message: M): void {
     // Pushed into an empty array, one message would take the room of seventeen.
     if (this.#queue.length === 0) this.#queue = [message];
     else this.#queue.push(message);
     if (this.#queue.length > this.#system.mailboxDepthMax) this.#system.mailboxDepthMax = this.#queue.length;
-    if (!this.#awake) this.#wake();
-    return true;
   }
 
   rest(): void {
@@ -186,7 +206,7 @@ class ActorMailbox<M> implements Mailbox<M> {
   }
 
   #isFullFor(message: M): boolean {
-    return this.#queue.length >= this.#options.mailboxMax && this.#options.urgent?.(message) !== true;
+    return this.#queue.length - this.#put >= this.#options.mailboxMax && this.#options.urgent?.(message) !== true;
   }
 
   #wake(): void {
@@ -197,15 +217,22 @@ class ActorMailbox<M> implements Mailbox<M> {
 
   #addWaker(): Waker {
     this.#system.named += 1;
-    return this.#system.wakers.add(`${this.#kind}-${this.#system.named}`, () => this.#drain());
+    return this.#system.wakers.add(`${this.#kind}-${this.#system.named}`, () => this.#woken());
   }
 
-  #drain(): void {
+  #woken(): void {
     this.#awake = false;
-    if (this.#stopped) return;
+    this.drain();
+  }
+
+  drain(): void {
+    if (this.#stopped || this.#queue.length === 0) return;
     const batch = this.#queue.length > BATCH_MAX ? this.#queue.splice(0, BATCH_MAX) : this.#queue;
-    if (batch === this.#queue) this.#queue = [];
-    if (this.#queue.length > 0) this.#wake();
+    if (batch === this.#queue) {
+      this.#queue = [];
+      this.#put = 0;
+    }
+    if (this.#queue.length > 0 && !this.#awake) this.#wake();
     try {
       this.#options.receive(batch);
     } catch (error) {

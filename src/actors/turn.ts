@@ -1,4 +1,5 @@
 import type { OutboxItem, Write } from '../storage/log-store.ts';
+import type { Ahead } from './ahead.ts';
 
 /** Who runs what a turn wants done. */
 export interface EffectRunner<E> {
@@ -18,6 +19,10 @@ export class Turn<E> {
   readonly now: number;
   /** What comes next must not join this turn: its outbox would overtake effects that are already in here. */
   sealed = false;
+  /** its items went to their receivers before its commit (ahead.ts) */
+  ahead: Ahead | undefined = undefined;
+  /** it is on its way, and what follows must not overtake what it sends after its commit (ahead.ts) */
+  behind = false;
   #rows: Map<string, unknown> | undefined;
   #streams: Write[] | undefined;
   #outbox: OutboxItem[] | undefined;
@@ -25,6 +30,7 @@ export class Turn<E> {
   #effects: E[] | undefined;
   #immediate: E[] | undefined;
   #onFail: E[] | undefined;
+  #taken: Ahead[] | undefined;
 
   constructor(now: number) {
     this.now = now;
@@ -76,6 +82,17 @@ export class Turn<E> {
   /** True when the turn changes nothing durable: no op, only order. */
   get isEmpty(): boolean {
     return this.#rows === undefined && this.#streams === undefined && this.#outbox === undefined;
+  }
+
+  /** It handles an item of an op that went ahead. */
+  takes(ahead: Ahead): void {
+    this.#taken ??= [];
+    this.#taken.push(ahead);
+  }
+
+  /** The log has taken it. */
+  absorb(): void {
+    if (this.#taken !== undefined) for (const ahead of this.#taken) ahead.absorb();
   }
 
   /** Runs whether the log takes the turn's op or not: for what is true either way. */

@@ -21,10 +21,10 @@ export function openShardLog(
   return { shard, epoch: (tail?.epoch ?? 0) + 1, proposed: idx, committed: idx };
 }
 
-/** Takes the next number for an op. */
-export function propose(log: ShardLog): { readonly epoch: number; readonly idx: number } {
+/** Takes the next number for an op, under the log's epoch. */
+export function propose(log: ShardLog): number {
   log.proposed += 1;
-  return { epoch: log.epoch, idx: log.proposed };
+  return log.proposed;
 }
 
 /** Everything up to idx is on disk on the whole in-sync set. */

@@ -1,11 +1,14 @@
+import type { Affiliate } from '../../src/actors/group-state.ts';
+import { groupRows, messageStream } from '../../src/actors/keys.ts';
 import type { ChatItem } from '../../src/actors/messages.ts';
 import { decideRegistration } from '../../src/actors/registration.ts';
 import { createRuntime, type Runtime } from '../../src/actors/runtime.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { soleDirectory } from '../../src/cluster/directory.ts';
-import type { LogStore, Op, OutboxItem } from '../../src/storage/log-store.ts';
+import type { LogStore, Op } from '../../src/storage/log-store.ts';
 import { createMemoryDisk, openMemoryStore } from '../../src/storage/log-store-memory.ts';
 import { inProcessBus } from '../../src/transport/bus.ts';
+import { isMember } from '../../src/xmpp/muc-words.ts';
 import { Client } from './core-client.ts';
 import { type SlowStore, slowStore } from './core-disk.ts';
 import type { Stay } from './room-device.ts';
@@ -37,6 +40,8 @@ export class World {
   readonly faultsFound: string[] = [];
   /** by user, what the room has posted to the inbox */
   readonly owed = new Map<string, number[]>();
+  /** rows of the room's affiliates on disk */
+  readonly #members = new Map<string, Affiliate>();
   /** messages of the room that reached a device in it */
   heardInRoom = 0;
   readonly crashes: unknown[] = [];
@@ -87,7 +92,7 @@ export class World {
     const inner = await openMemoryStore({ disk: this.disk, shards: SHARDS });
     this.inner = Object.assign(Object.create(inner) as LogStore, {
       append: (ops: readonly Op[]) => {
-        for (const { outbox } of ops) this.#notePosts(outbox);
+        for (const op of ops) this.#notePosts(op);
         return inner.append(ops);
       },
     });
@@ -114,13 +119,31 @@ export class World {
   }
 
   /** What is on disk for the inboxes of the room's members, in its order. */
-  #notePosts(outbox: readonly OutboxItem[]): void {
+  #notePosts({ writes, outbox }: Op): void {
     for (const { to, body } of outbox) {
       const { t, chat, seq } = body as ChatItem;
-      if (t !== 'msg' || chat !== ROOM) continue;
-      const user = to.slice(to.indexOf(':') + 1);
-      this.owed.set(user, [...(this.owed.get(user) ?? []), seq]);
+      if (t === 'msg' && chat === ROOM) this.#owe(to.slice(to.indexOf(':') + 1), seq);
     }
+    const said = writes.flatMap((one) => (one.t === 'append' && one.stream === messageStream(ROOM) ? [one.seq] : []));
+    const before = new Map(this.#members);
+    for (const one of writes) {
+      if ((one.t !== 'put' && one.t !== 'del') || !one.key.startsWith(AFFILIATES)) continue;
+      const user = one.key.slice(AFFILIATES.length);
+      if (one.t === 'put') this.#members.set(user, one.value as Affiliate);
+      else this.#members.delete(user);
+    }
+    if (outbox.length > 0) return;
+    // All of it went ahead (ahead.ts), so it is nobody's first one: it is for those who were members before the op.
+    for (const [user, { affiliation, since }] of before) {
+      if (!isMember(affiliation)) continue;
+      const after = this.#members.get(user);
+      const stays = after !== undefined && isMember(after.affiliation) && after.since === since;
+      for (const seq of said) if (stays || seq <= (after?.before ?? 0)) this.#owe(user, seq);
+    }
+  }
+
+  #owe(user: string, seq: number): void {
+    this.owed.set(user, [...(this.owed.get(user) ?? []), seq]);
   }
 
   heard({ user, resource }: Client, { no, seqs }: Stay): void {
@@ -252,6 +275,9 @@ export class World {
     await this.runtime.close();
   }
 }
+
+/** Rows of the room's affiliates. */
+const AFFILIATES = `${groupRows(ROOM)}a/`;
 
 async function rounds(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));

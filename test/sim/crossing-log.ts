@@ -81,11 +81,15 @@ export class SimPipeline implements Pipeline {
     this.stats.pending = 0;
   }
 
-  submit(submission: Submission): void {
-    if (this.#dead) return;
-    if (this.#waiting.length >= this.#pendingMax) return submission.settle(new Error('too many turns wait'), 0);
+  submit(submission: Submission): number | undefined {
+    if (this.#dead) return undefined;
+    if (this.#waiting.length >= this.#pendingMax) {
+      submission.settle(new Error('too many turns wait'), 0);
+      return undefined;
+    }
     this.stats.pending += 1;
     this.#waiting.push(submission);
+    return 0;
   }
 
   /** One tick: what is led is written and settles; what is not led any more never settles. */
