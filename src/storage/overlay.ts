@@ -1,6 +1,6 @@
 import { segmentRecordsMax } from './blocks.ts';
 import type { Op, PlainWrite, Value } from './log-store.ts';
-import { Segment } from './segment.ts';
+import { Segment, type Slab, Slabs } from './segment.ts';
 
 /** Marks a row that was deleted since the base was written. */
 export const deleted: unique symbol = Symbol('deleted');
@@ -28,6 +28,8 @@ export interface ShardPart {
 /** Writes that were applied and not folded yet, as values. */
 export interface Generation {
   readonly shards: Map<number, ShardPart>;
+  /** what its segments are in */
+  readonly slabs: Slabs;
   /** journal bytes of what was applied: an upper estimate of what the values take, coalesced or not */
   bytes: number;
   /** last journal record applied, 0 when none */
@@ -42,7 +44,8 @@ const gapMax = 1_000_000;
  * looks at the newest first. Pure: what to do when is the store's.
  */
 export class Overlay {
-  active: Generation = newGeneration();
+  readonly #free: Slab[] = [];
+  active: Generation = newGeneration(this.#free);
   folding: Generation | undefined;
 
   get bytes(): number {
@@ -52,6 +55,7 @@ export class Overlay {
   /** Applies one op. Applying the ops of a journal again, in order, ends in the same state. */
   apply(op: Op): void {
     if (op.writes.length === 0) return;
+    const { slabs } = this.active;
     let shard = this.active.shards.get(op.shard);
     if (shard === undefined) {
       shard = { rows: new Map(), streams: new Map() };
@@ -59,8 +63,8 @@ export class Overlay {
     }
     for (const write of op.writes) {
       if (write.t === 'call')
-        for (const plain of write.writes ?? write.call.expand(write.args)) applyWrite(shard, plain);
-      else applyWrite(shard, write);
+        for (const plain of write.writes ?? write.call.expand(write.args)) applyWrite(shard, plain, slabs);
+      else applyWrite(shard, write, slabs);
     }
   }
 
@@ -89,13 +93,14 @@ export class Overlay {
   rotate(): Generation {
     if (this.folding !== undefined) throw new Error('a generation is already being folded');
     this.folding = this.active;
-    this.active = newGeneration();
+    this.active = newGeneration(this.#free);
     this.active.upTo = this.folding.upTo;
     return this.folding;
   }
 
   /** The folding generation is in the base. */
   retire(): void {
+    this.folding?.slabs.giveBack();
     this.folding = undefined;
   }
 
@@ -129,15 +134,15 @@ export class Overlay {
   }
 }
 
-function newGeneration(): Generation {
-  return { shards: new Map(), bytes: 0, upTo: 0 };
+function newGeneration(free: Slab[]): Generation {
+  return { shards: new Map(), slabs: new Slabs(free), bytes: 0, upTo: 0 };
 }
 
-function applyWrite(shard: ShardPart, write: PlainWrite): void {
+function applyWrite(shard: ShardPart, write: PlainWrite, slabs: Slabs): void {
   // A row without a value is no row: memory and disk must agree on it.
   if (write.t === 'put') shard.rows.set(write.key, write.value === undefined ? deleted : write.value);
   else if (write.t === 'del') shard.rows.set(write.key, deleted);
-  else if (write.t === 'append') applyAppend(shard.streams, write.stream, write.seq, write.record);
+  else if (write.t === 'append') applyAppend(shard.streams, write, slabs);
   else if (write.t === 'replace') applyReplace(shard.streams, write.stream, write.seq, write.record);
   else shard.streams.set(write.stream, { dropped: true, first: 1, records: [], loose: 0 });
 }
@@ -159,7 +164,11 @@ function applyReplace(streams: Map<string, StreamPart>, stream: string, seq: num
   part.replaced.set(seq, record);
 }
 
-function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: number, record: Value): void {
+function applyAppend(
+  streams: Map<string, StreamPart>,
+  { stream, seq, record }: Extract<PlainWrite, { t: 'append' }>,
+  slabs: Slabs,
+): void {
   const part = streams.get(stream);
   if (part === undefined) {
     streams.set(stream, { dropped: false, first: seq, records: [record], loose: 0 });
@@ -171,7 +180,7 @@ function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: numb
   const at = seq - part.first;
   if (at >= 0 && at <= records.length) {
     records[at] = record;
-    if (records.length - part.loose >= segmentRecordsMax) packLoose(part);
+    if (records.length - part.loose >= segmentRecordsMax) packLoose(part, slabs);
     return;
   }
   if (at > records.length + gapMax || at < -gapMax) {
@@ -188,12 +197,12 @@ function applyAppend(streams: Map<string, StreamPart>, stream: string, seq: numb
 }
 
 /** As many as a segment has, from the first that is loose on; with a hole among them they stay as they are. */
-function packLoose(part: StreamPart): void {
+function packLoose(part: StreamPart, slabs: Slabs): void {
   const from = part.loose;
   const to = from + segmentRecordsMax;
   part.loose = to;
   const run = part.records.slice(from, to);
-  if (!run.includes(undefined)) part.records.fill(new Segment(part.first + from, run), from, to);
+  if (!run.includes(undefined)) part.records.fill(Segment.of(part.first + from, run, slabs), from, to);
 }
 
 /** One of its records is to be another one, and nothing of what was there is to stay. */

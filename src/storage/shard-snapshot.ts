@@ -8,6 +8,7 @@ import type { Op } from './log-store.ts';
 import type { ShardPart, StreamPart } from './overlay.ts';
 import type { Position, ShardSnapshot } from './replicated-store.ts';
 import type { RocksCursor } from './rocks.ts';
+import { Segment } from './segment.ts';
 import { SnapshotWriter } from './snapshot-stream.ts';
 
 /** Ops with an outbox read from the journal in one go. */
@@ -38,15 +39,27 @@ export interface SnapshotSource {
   closed(): void;
 }
 
-/** A copy of a shard's part of a generation, which goes on changing. */
+/** A copy of a shard's part of a generation, which goes on changing, and whose memory is used again when it is folded. */
 export function copyPart(part: ShardPart | undefined): ShardPart | undefined {
   if (part === undefined) return undefined;
   const streams = new Map<string, StreamPart>();
   for (const [name, { dropped, first, records, loose, replaced }] of part.streams) {
-    const copy = { dropped, first, records: [...records], loose };
+    const copy = { dropped, first, records: copyRecords(records), loose };
     streams.set(name, replaced === undefined ? copy : { ...copy, replaced: new Map(replaced) });
   }
   return { rows: new Map(part.rows), streams };
+}
+
+function copyRecords(records: StreamPart['records']): StreamPart['records'] {
+  let last: Segment | undefined;
+  let copy: Segment | undefined;
+  return records.map((record) => {
+    if (!(record instanceof Segment)) return record;
+    // One stands in all of its places.
+    if (record !== last) copy = record.copy();
+    last = record;
+    return copy;
+  });
 }
 
 /** Reads the pinned base, leaves out what the overlay hides, adds what the overlay has, in the form of a base. */

@@ -48,6 +48,33 @@ export function snapshots(t: Test, opened: Opened): void {
     });
   }
 
+  t.test('snapshot: has what was in memory when it was taken, though that is folded since, twice', async (t) => {
+    const { home, store } = await opened(t);
+    const texts = (of: string, from: number): Write[] =>
+      Array.from({ length: 100 }, (_, i) => ({ t: 'append', stream: 'log', seq: from + i, record: `${of} ${i}` }));
+    const apply = async (idx: number, of: string): Promise<void> => {
+      const said = entry(idx, { writes: texts(of, 100 * (idx - 1) + 1), outbox: [] });
+      await store.write([append(1, [said])]);
+      applyAll(store, 1, [said]);
+    };
+    await apply(1, 'first');
+    await home.settle(store);
+    await apply(2, 'second');
+    const want = store.checksum(1);
+    const snapshot = await store.openSnapshot(1);
+    await home.settle(store);
+    await apply(3, 'third');
+    await home.settle(store);
+    await apply(4, 'fourth');
+    const chunks = await chunksOf(snapshot);
+    await store.write([{ t: 'load', shard: 2 }]);
+    const install = store.install(2);
+    for (const chunk of chunks) await install.add(chunk);
+    await install.finish({ idx: 2, epoch: 1 });
+    t.equal(store.checksum(2), want);
+    await store.close();
+  });
+
   t.test('snapshot: is the state at its place, whatever is applied meanwhile, and fills another copy', async (t) => {
     const { home, store } = await opened(t);
     await run(store, 1, 1, 300);
