@@ -8,6 +8,7 @@ import { directChatId, inboxStream, messageStream, sessionKey } from './keys.ts'
 import type { SessionMessage, Source } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import { acks, bodies, composing, message, REQUEST, SHARDS, type TestClient, TestNode } from './runtime.fixture.ts';
+import { startActorSystem, type Wakers } from './spawn.ts';
 import { newTurn } from './turn.ts';
 
 async function pair(options: Parameters<typeof TestNode.start>[0] = {}): Promise<{
@@ -159,6 +160,25 @@ t.test('a kill finds the message and its inboxes on disk, or neither', async (t)
     const seqs = [a, b].map((user) => inboxOf(after, user));
     t.same([...seqs, after.runtime.stats().resent], kept ? [2, 2, 0] : [1, 1, 0]);
   }
+});
+
+t.test('of a message two actors are woken: for its frame, and for its chat', async (t) => {
+  const woken: string[] = [];
+  const wakers: Wakers = {
+    add: (name, drain) => ({
+      wake() {
+        woken.push(name.split('-')[0] as string);
+        setImmediate(drain);
+      },
+      stop: () => {},
+    }),
+    stop() {},
+  };
+  const { b, alice, bob } = await pair({ runtime: { actors: startActorSystem(wakers) } });
+  woken.length = 0;
+  t.equal(acks(await alice.send(message(b, 'hi'), REQUEST)).length, 1);
+  t.same(bodies(bob.conn.take()), ['hi']);
+  t.same(woken, ['session', 'chat'], 'not for two inboxes and the answer');
 });
 
 t.test('a gap is told to the outbox with the commit, and what lies behind it comes again', async (t) => {

@@ -117,6 +117,7 @@ export type SendAhead = (shard: number, idx: number, turn: Turn<unknown>) => Ahe
 export class AheadQueue {
   readonly #waiting = new Set<Pick<Entity<SessionMessage>, 'drain'>>();
   readonly #sessionOf: (user: string) => Entity<SessionMessage>;
+  #settling = false;
 
   constructor(sessionOf: (user: string) => Entity<SessionMessage>) {
     this.#sessionOf = sessionOf;
@@ -138,6 +139,20 @@ export class AheadQueue {
     }
     return ahead;
   };
+
+  /** What the turns of a tick say to sessions as they settle is handled when all have, without a wake-up of each. */
+  readonly settling = (run: () => void): void => {
+    this.#settling = true;
+    run();
+    this.#settling = false;
+    this.drain();
+  };
+
+  tell(session: Entity<SessionMessage>, message: SessionMessage): boolean {
+    if (!this.#settling || !session.put(message)) return session.tell(message);
+    this.#waiting.add(session);
+    return true;
+  }
 
   /** All that went ahead is handled. */
   drain(): void {

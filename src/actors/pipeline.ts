@@ -53,6 +53,8 @@ export interface PipelineOptions {
   readonly monotonicMs: () => number;
   /** runs as a tick begins: what it submits is in that tick */
   readonly beforeTick?: () => void;
+  /** settles the turns of a tick, by `run` */
+  readonly settling?: (run: () => void) => void;
 }
 
 export function createPipeline(store: LogStore, options: PipelineOptions): Pipeline {
@@ -66,6 +68,7 @@ export function createPipeline(store: LogStore, options: PipelineOptions): Pipel
   let startedAt = 0;
   let lastOps = 0;
   const idle: (() => void)[] = [];
+  const { settling = (run) => run() } = options;
   const stats = { commits: 0, ops: 0, failures: 0, pending: 0, onTick: undefined } as PipelineStats & {
     pending: number;
   };
@@ -158,7 +161,9 @@ export function createPipeline(store: LogStore, options: PipelineOptions): Pipel
 
   function settleAll(batch: readonly Submission[], at: readonly number[], error: Error | undefined): void {
     stats.pending -= batch.length;
-    for (let i = 0; i < batch.length; i++) batch[i]!.settle(error, at[i] ?? 0);
+    settling(() => {
+      for (let i = 0; i < batch.length; i++) batch[i]!.settle(error, at[i] ?? 0);
+    });
     if (gathering.length > 0) schedule();
     else if (writing === 0) for (const done of idle.splice(0)) done();
   }

@@ -37,6 +37,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const system = options.actors ?? startActorSystem();
   const stanzas = { message: 0, presence: 0, iq: 0 };
   const later = options.later ?? ((delayMs: number, run: () => void): void => void systemClock.setTimer(delayMs, run));
+  const aheadQueue = new AheadQueue(
+    (user) => entities.sessions.get(user) ?? entities.session(user, shardOfSession(user)),
+  );
   const pipeline =
     options.pipeline ??
     createPipeline(store, {
@@ -45,6 +48,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       busyTickMs: options.busyTickMs,
       monotonicMs: options.monotonicMs,
       beforeTick: () => aheadQueue.drain(),
+      settling: aheadQueue.settling,
     });
   const routes = new Routes(options.nodeId, options.directory, cluster === undefined, {
     hintMs: cluster?.options?.hintMs ?? CROSSING_DEFAULTS.hintMs,
@@ -61,9 +65,6 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     send: sendItem,
     acked: (shard, idx) => store.acked(shard, idx),
   });
-  const aheadQueue = new AheadQueue(
-    (user) => entities.sessions.get(user) ?? entities.session(user, shardOfSession(user)),
-  );
   let tooManyRows = 0;
   const recentWords = new RecentWords(options.session.indexWordsBytesMax);
   const entities = createEntities();
@@ -172,7 +173,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   function toSession(bareJid: string, msg: SessionMessage): boolean {
     if (crossing?.takesByLink(msg) === true) return true;
     const active = entities.sessions.get(bareJid);
-    if (active !== undefined) return active.tell(msg);
+    if (active !== undefined) return aheadQueue.tell(active, msg);
     const shard = shardOfSession(bareJid);
     if (routes.leads(shard)) return entities.session(bareJid, shard).tell(msg);
     crossing?.toSession(shard, bareJid, msg);
