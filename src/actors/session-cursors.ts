@@ -18,7 +18,7 @@ export interface Probe {
   readonly chat: string;
   /** chatSeqs that the stanzas before it hold */
   readonly from: number;
-  readonly to: number;
+  to: number;
   /** stanzas sent on the stream by then; undefined until they are written, -1 where none are counted */
   at: number | undefined;
 }
@@ -98,6 +98,13 @@ export function probe(session: SessionState, stream: Stream, chat: string, from:
   };
   session.turn.always({ t: 'reply', run });
   return true;
+}
+
+/** The device was not given messages from this one on: the group's log has refused them (ahead.ts). */
+export function unprobe(stream: Pick<Stream, 'probes'>, chat: string, seq: number): void {
+  if (stream.probes === undefined) return;
+  for (const one of stream.probes) if (one.chat === chat) one.to = Math.min(one.to, seq - 1);
+  stream.probes = stream.probes.filter(({ from, to }) => from <= to);
 }
 
 const UNCOUNTED = -1;

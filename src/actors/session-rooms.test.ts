@@ -5,6 +5,7 @@ import { ALL_DELIVERY_RULES } from './delivery-rules.ts';
 import { enter as enters, house, leave, ROOM, says } from './house.fixture.ts';
 import { chatKey, groupRows } from './keys.ts';
 import { bodies, GROUP_OPTIONS, presence, SHARDS, TestNode } from './runtime.fixture.ts';
+import { sweepCursors } from './session-cursors.ts';
 import { endStaysBefore, hasGaps, type JoinedRoom, onPresentAsk, pushToRoom } from './session-rooms.ts';
 import type { SessionState } from './session-state.ts';
 import type { PendingSend, SessionEffect, Stream } from './session-types.ts';
@@ -261,4 +262,21 @@ t.test('who has asked to enter is not said to be absent before that is answered'
   t.equal(ask({ kind: 'presence', type: 'available' }), 0);
   t.equal(ask({ kind: 'presence', type: 'unavailable' }), 1);
   t.equal(ask({ type: 'groupchat' }), 1);
+});
+
+t.test('of messages that the group was refused after all nothing counts as given', async (t) => {
+  const { session, stream, room, push, got } = inRoom(3);
+  const state = session as unknown as { get: () => unknown };
+  state.get = () => ({ v: 1 });
+  push(4);
+  for (const seq of [5, 6]) pushToRoom(session, ROOM, seq, message(seq), true);
+  t.same(got(), ['4', '5', '6']);
+  sweepCursors(session);
+  const probes = (): unknown => (stream as unknown as Stream).probes?.map(({ from, to }) => [from, to]);
+  t.same([probes(), room.probed], [[[4, 6]], 6]);
+  for (const effect of session.turn.onFail) if (effect.t === 'reply') effect.run();
+  t.match(room, { next: 5, upTo: 4, probed: 4 });
+  t.same(probes(), [[4, 4]]);
+  pushToRoom(session, ROOM, 5, message(5), true);
+  t.same(got(), ['5'], 'another one of that number is given');
 });

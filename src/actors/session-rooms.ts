@@ -7,7 +7,7 @@ import { stanza, withTo } from '../xmpp/stanza.ts';
 import { lateInRoom, liveInRoom } from './group-seen.ts';
 import { chatKey } from './keys.ts';
 import type { GroupAnswer, Send, SessionMessage } from './messages.ts';
-import { probe, touch } from './session-cursors.ts';
+import { probe, touch, unprobe } from './session-cursors.ts';
 import { noteOnline } from './session-online.ts';
 import { keepSend, orderOf } from './session-sends.ts';
 import { sendError } from './session-stanzas.ts';
@@ -218,11 +218,13 @@ function pass(
 
 /** No device was given this message: if it has been, it comes again. */
 function backBefore(session: SessionState, chat: string, seq: number): void {
-  for (const { rooms } of session.streams()) {
-    const room = rooms?.get(chat);
+  for (const stream of session.streams()) {
+    const room = stream.rooms?.get(chat);
     if (room === undefined) continue;
     room.next = Math.min(room.next, seq);
     room.upTo = Math.min(room.upTo, seq - 1);
+    room.probed = Math.min(room.probed, seq - 1);
+    unprobe(stream, chat, seq);
   }
 }
 
