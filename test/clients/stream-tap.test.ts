@@ -24,3 +24,15 @@ t.test('acknowledgements are told apart over presence, resumption and a new stre
   tap.received("<a xmlns='urn:xmpp:sm:3' h='1'/>");
   t.same(tap.acked, ['one', 'two', 'three', 'four']);
 });
+
+t.test('messages are heard in the order in which they came first', async (t) => {
+  const tap = new StreamTap();
+  const comes = (body: string, around = '') =>
+    tap.received(`<message from='x'>${around}<body>${body}</body></message>`);
+  comes('1');
+  comes('3');
+  comes('0', "<result xmlns='urn:xmpp:mam:2'><forwarded xmlns='urn:xmpp:forward:0'>");
+  comes('2');
+  comes('1');
+  t.same(tap.heard, ['1', '3', '2']);
+});

@@ -40,17 +40,25 @@ export async function device(t: Test, url: string, user: string, resource: strin
   const connection = new Strophe.Connection(url, { enableStreamManagement: true });
   const one = { messages: [] as El[], presences: [] as El[], online: { count: 0, resumed: 0 } };
   let staying = true;
+  let attempt = 0;
   const collect = (list: El[]) => (stanza: unknown) => list.push(stanza as El) > 0;
   const connect = (): void => {
     if (!staying) return;
+    attempt += 1;
+    const mine = attempt;
     connection.connect(`${user}@localhost/${resource}`, password(user), (status: number) => {
+      // Strophe tells of a socket's error and of its end: to connect for both would take the first one's socket away.
+      if (mine !== attempt) return;
       if (status === Strophe.Status.CONNECTED) {
         connection.addHandler(collect(one.messages), '', 'message');
         connection.addHandler(collect(one.presences), '', 'presence');
         one.online.count += 1;
         if (connection.hasResumed()) one.online.resumed += 1;
         else connection.send($pres());
-      } else if (status === Strophe.Status.DISCONNECTED) setTimeout(connect, 50);
+      } else if (status === Strophe.Status.DISCONNECTED) {
+        attempt += 1;
+        setTimeout(connect, 50);
+      }
     });
   };
   const leave = (): void => {
