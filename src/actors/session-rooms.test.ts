@@ -280,3 +280,15 @@ t.test('of messages that the group was refused after all nothing counts as given
   pushToRoom(session, ROOM, 5, message(5), true);
   t.same(got(), ['5'], 'another one of that number is given');
 });
+
+t.test('nor does one that was asked for with a gap before it', async (t) => {
+  const { session, room, loads, got } = inRoom(3);
+  pushToRoom(session, ROOM, 5, message(5), true);
+  t.equal(loads().length, 1, '4 and 5 are asked for, whether the log takes 5 or not');
+  for (const effect of session.turn.onFail) if (effect.t === 'reply') effect.run();
+  loads()[0]?.done(session, [message(4), undefined]);
+  t.same(got(), ['4']);
+  t.match(room, { next: 5, upTo: 4, loading: false });
+  pushToRoom(session, ROOM, 5, message(5), true);
+  t.same(got(), ['5'], 'another one of that number is given');
+});

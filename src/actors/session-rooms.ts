@@ -236,7 +236,11 @@ export function fetchMissing(session: SessionState, stream: Stream, chat: string
   const done = (_session: unknown, records: readonly (MessageRecord | undefined)[] | undefined): void => {
     room.loading = false;
     if (stream.ended || stream.rooms?.get(chat) !== room || records === undefined) return;
-    for (const record of records) pass(session, stream, chat, room, record, 'fetched');
+    for (const record of records) {
+      // The rest was asked for while it was on its way to the group's log, which refused it (`backBefore`).
+      if (room.next > room.upTo) break;
+      pass(session, stream, chat, room, record, 'fetched');
+    }
     fetchMissing(session, stream, chat, room);
   };
   session.turn.always({ t: 'load', entries: messagesOf(chat, room.next, to), done });
